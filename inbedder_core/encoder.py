@@ -1,0 +1,396 @@
+"""InBedder: the embedding of a text is the answer that the model expects to an instruction.
+
+A masked language model reads a text and an instruction that ends in masks. What stands at the
+masks is the expected answer, and its hidden state is the embedding (Peng et al., ACL 2024,
+"Answer is All You Need", section 3). Both published variants are here, see `prompts`.
+"""
+
+import inspect
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inbedder_core.answers import CANDIDATES, AnswerReader
+from inbedder_core.errors import CheckpointError, InputError
+from inbedder_core.heads import HEADS
+from inbedder_core.prompts import Prompt, PromptBuilder
+from inbedder_core.registry import BUNDLED, resolve
+from inbedder_core.schema import (
+    MAX_MASKS,
+    Answer,
+    Encoding,
+    FloatArray,
+    ModelSpec,
+    OnProgress,
+)
+
+DType = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+class InBedder:
+    """An instruction-following text embedder.
+
+    Example:
+        >>> encoder = InBedder.from_pretrained()
+        >>> encoder.encode(["I love cats", "I love dogs"], "What animal is mentioned?").shape
+        (2, 384)
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        spec: ModelSpec,
+        *,
+        device: str = "auto",
+        dtype: DType = "auto",
+    ) -> None:
+        """Wraps a loaded masked language model; most callers want `from_pretrained`.
+
+        Args:
+            model: A Hugging Face model with a masked-language-model head.
+            tokenizer: Its tokenizer, with a fast backend.
+            spec: Which checkpoint this is and which method it was made for.
+            device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", "mps"…
+            dtype: Precision of the transformer's arithmetic. "auto" takes float16 on a GPU,
+                bfloat16 where the processor computes with it, else float32. Heads, averages and
+                results are always float32.
+
+        Raises:
+            CheckpointError: The architecture or the tokenizer is not supported.
+        """
+        kind = model.config.model_type
+        if kind not in HEADS:
+            raise CheckpointError(
+                f"{spec.name} is a {kind!r} model, which can't be read. The architectures that "
+                f"can be: {', '.join(sorted(HEADS))}."
+            )
+        self.spec = spec
+        self.device = _device(device)
+        self.dtype = _dtype(dtype, self.device)
+        self.model = model.eval().to(self.device, torch.float32)
+        self.head = HEADS[kind](self.model)
+        self.tokenizer = tokenizer
+        self.max_length = _max_length(model.config, tokenizer)
+        self._prompts = PromptBuilder(tokenizer, spec.method, self.max_length)
+        self._reader = AnswerReader(tokenizer)
+        self._type_ids = "token_type_ids" in tokenizer.model_input_names and (
+            "token_type_ids" in inspect.signature(self.head.backbone.forward).parameters
+        )
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str = BUNDLED.name,
+        revision: str | None = None,
+        device: str = "auto",
+        dtype: DType = "auto",
+    ) -> Self:
+        """Loads a checkpoint.
+
+        Args:
+            name_or_path: A name of the registry (default: the bundled checkpoint), a local
+                folder, or ``owner/name`` on the Hugging Face Hub.
+            revision: Branch, tag or commit on the hub.
+            device: See `InBedder`.
+            dtype: See `InBedder`.
+
+        Returns:
+            The encoder. Only safetensors are read, and no code from the hub is run.
+
+        Raises:
+            CheckpointError: Unknown, unreachable, or not a masked language model that we read.
+        """
+        spec = resolve(name_or_path, revision)
+        return cls(*_load(spec), spec, device=device, dtype=dtype)
+
+    @property
+    def dim(self) -> int:
+        """Number of dimensions d of an embedding."""
+        config = self.model.config
+        if self.spec.method == "card" and config.model_type in ("albert", "electra"):
+            return int(config.embedding_size)
+        return int(config.hidden_size)
+
+    def __call__(
+        self,
+        texts: Sequence[str],
+        instruction: str | Sequence[str],
+        n_masks: int = 3,
+        *,
+        batch_tokens: int = 2048,
+        top_k: int = 5,
+        on_progress: OnProgress | None = None,
+    ) -> Encoding:
+        """Reads texts under an instruction: embeddings, answers and what was cut.
+
+        Args:
+            texts: n texts. Empty texts are allowed; equal texts get equal embeddings.
+            instruction: One instruction for all, or one per text. "" asks nothing: the masks
+                then say what the model makes of the text by itself.
+            n_masks: Number of masks, 1 to 10; the published checkpoints use 3.
+            batch_tokens: Largest number of tokens in one batch; changes speed only.
+            top_k: Number of answers per text, 0 to 20.
+            on_progress: Called with (done, total) texts after each batch; may raise `Cancelled`.
+
+        Returns:
+            Embeddings (n, d) float32, with the card's method of mean 0 and unbiased standard
+            deviation 1, so that their cosine is Pearson's correlation.
+
+        Raises:
+            InputError: Wrong number of instructions, masks or answers; an over-long instruction.
+        """
+        asked = _checked(texts, instruction, n_masks, batch_tokens, top_k)
+        pairs = list(dict.fromkeys(zip(texts, asked, strict=True)))
+        embeddings = np.zeros((len(pairs), self.dim), dtype=np.float32)
+        answers: list[tuple[Answer, ...]] = [()] * len(pairs)
+        prompts = self._prompts.build([t for t, _ in pairs], [i for _, i in pairs], n_masks)
+        done = 0
+        for batch in _batches(prompts, batch_tokens):
+            chosen = [prompts[i] for i in batch]
+            embeddings[batch], tokens = self._forward(chosen, n_masks, with_answers=top_k > 0)
+            for i, prompt, (ids, probabilities) in zip(batch, chosen, tokens, strict=False):
+                answers[i] = self._reader.read(ids, probabilities, prompt.text_ids, top_k)
+            done += len(batch)
+            if on_progress is not None:
+                on_progress(done, len(pairs))
+        row = {pair: i for i, pair in enumerate(pairs)}
+        rows = [row[pair] for pair in zip(texts, asked, strict=True)]
+        return Encoding(
+            embeddings=embeddings[rows],
+            answers=tuple(answers[i] for i in rows),
+            truncated=np.array([prompts[i].truncated for i in rows], dtype=bool),
+        )
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        instruction: str | Sequence[str],
+        n_masks: int = 3,
+        *,
+        batch_tokens: int = 2048,
+        normalize: bool = False,
+        show_progress: bool = False,
+    ) -> FloatArray:
+        """Embeds texts under an instruction.
+
+        Args:
+            texts: n texts.
+            instruction: One instruction for all, or one per text.
+            n_masks: Number of masks, 1 to 10.
+            batch_tokens: Largest number of tokens in one batch; changes speed only.
+            normalize: Scale every embedding to unit length.
+            show_progress: Show a progress bar in the terminal.
+
+        Returns:
+            (n, d) float32; a vector without variance is all zeros, never NaN.
+
+        Raises:
+            InputError: See `__call__`.
+        """
+        from tqdm import tqdm
+
+        with tqdm(total=len(texts), unit="text", disable=not show_progress) as bar:
+            embeddings = self(
+                texts,
+                instruction,
+                n_masks,
+                batch_tokens=batch_tokens,
+                top_k=0,
+                on_progress=lambda done, _: bar.update(done - bar.n),
+            ).embeddings
+        if normalize:
+            norms = np.linalg.norm(embeddings, axis=1, keepdims=True)
+            embeddings = embeddings / np.where(norms > 0, norms, 1)
+        return embeddings
+
+    def answers(
+        self,
+        texts: Sequence[str],
+        instruction: str | Sequence[str],
+        n_masks: int = 3,
+        top_k: int = 5,
+    ) -> list[list[tuple[str, float]]]:
+        """The words that the model expects at the masks.
+
+        Args:
+            texts: n texts.
+            instruction: One instruction for all, or one per text.
+            n_masks: Number of masks, 1 to 10.
+            top_k: Number of answers per text, 1 to 20.
+
+        Returns:
+            For every text up to ``top_k`` pairs of a word and its probability in [0, 1].
+
+        Raises:
+            InputError: See `__call__`.
+        """
+        encoding = self(texts, instruction, n_masks, top_k=top_k)
+        return [[(a.text, a.probability) for a in row] for row in encoding.answers]
+
+    @torch.inference_mode()
+    def _forward(
+        self, prompts: Sequence[Prompt], n_masks: int, *, with_answers: bool
+    ) -> tuple[FloatArray, list[tuple[list[int], list[float]]]]:
+        """One batch of b prompts -> embeddings (b, d) and each one's most probable tokens."""
+        inputs, first = self._pad(prompts)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            hidden = self.head.backbone(**inputs).last_hidden_state  # (b, t, h)
+        rows = torch.arange(len(prompts), device=self.device)[:, None]  # (b, 1)
+        masks = first[:, None] + torch.arange(n_masks, device=self.device)  # (b, n_masks)
+        states = hidden[rows, masks].float()  # (b, n_masks, h)
+        answer = self.head.transform(states).mean(1)  # (b, d)
+        embedding = _standardize(answer) if self.spec.method == "card" else states.mean(1)
+        tokens = []
+        if with_answers:
+            top = self.head.decode(answer).softmax(-1).topk(min(CANDIDATES, self._vocabulary))
+            tokens = list(zip(top.indices.tolist(), top.values.tolist(), strict=True))
+        return embedding.cpu().numpy(), tokens
+
+    @property
+    def _vocabulary(self) -> int:
+        return int(self.model.config.vocab_size)
+
+    def _pad(self, prompts: Sequence[Prompt]) -> tuple[dict[str, Tensor], Tensor]:
+        """Pads b prompts at their end to the longest, t tokens."""
+        length = max(len(prompt.input_ids) for prompt in prompts)
+        ids = np.full((len(prompts), length), self.tokenizer.pad_token_id or 0)
+        attention = np.zeros_like(ids)
+        types = np.zeros_like(ids)
+        for row, prompt in enumerate(prompts):
+            size = len(prompt.input_ids)
+            ids[row, :size] = prompt.input_ids
+            attention[row, :size] = 1
+            types[row, :size] = prompt.token_type_ids
+        inputs = {"input_ids": ids, "attention_mask": attention}  # (b, t)
+        if self._type_ids:
+            inputs["token_type_ids"] = types
+        first = torch.tensor([prompt.first_mask for prompt in prompts], device=self.device)
+        return {k: torch.from_numpy(v).to(self.device) for k, v in inputs.items()}, first
+
+
+@cache
+def default_encoder() -> InBedder:
+    """The bundled checkpoint, loaded once per process."""
+    return InBedder.from_pretrained()
+
+
+def _standardize(vectors: Tensor) -> Tensor:
+    """(b, d) -> (b, d) of mean 0 and unbiased standard deviation 1; constant vectors become 0."""
+    centered = vectors - vectors.mean(1, keepdim=True)
+    deviation = vectors.std(1, keepdim=True)
+    return torch.where(deviation > 1e-12, centered / deviation, 0.0)
+
+
+def _batches(prompts: Sequence[Prompt], batch_tokens: int) -> Iterator[list[int]]:
+    """Indices of prompts of similar length, the longest first, within a budget of padded tokens."""
+    order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i].input_ids))
+    start = 0
+    while start < len(order):
+        size = max(1, batch_tokens // len(prompts[order[start]].input_ids))
+        yield order[start : start + size]
+        start += size
+
+
+def _checked(
+    texts: Sequence[str],
+    instruction: str | Sequence[str],
+    n_masks: int,
+    batch_tokens: int,
+    top_k: int,
+) -> list[str]:
+    """One instruction per text, or a sentence that says what is wrong."""
+    if isinstance(texts, str):
+        raise InputError('Texts must be a list, not one string. For one text write ["…"].')
+    asked = [instruction] * len(texts) if isinstance(instruction, str) else list(instruction)
+    if len(asked) != len(texts):
+        raise InputError(
+            f"There are {len(asked)} instructions for {len(texts)} texts. Give one instruction "
+            "for all texts, or exactly one per text."
+        )
+    if not all(isinstance(item, str) for item in (*texts, *asked)):
+        raise InputError("Every text and every instruction must be a string.")
+    for name, value, low, high in (
+        ("masks", n_masks, 1, MAX_MASKS),
+        ("answers", top_k, 0, 20),
+        ("tokens in a batch", batch_tokens, 1, 10_000_000),
+    ):
+        if not low <= value <= high:
+            raise InputError(f"The number of {name} must be from {low} to {high}, not {value}.")
+    return asked
+
+
+def _device(name: str) -> torch.device:
+    if name != "auto":
+        return torch.device(name)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _dtype(name: DType, device: torch.device) -> torch.dtype:
+    if name != "auto":
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[
+            name
+        ]
+    if device.type == "cuda":
+        return torch.float16
+    # Everywhere else bfloat16 is emulated, which is slower than float32.
+    fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if fast else torch.float32
+
+
+def _max_length(config: Any, tokenizer: Any) -> int:
+    """Largest number of tokens: what both the tokenizer and the position embeddings allow."""
+    positions = int(getattr(config, "max_position_embeddings", 512))
+    if config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet"):
+        positions -= 2  # their first positions are kept for padding
+    return min(positions, int(tokenizer.model_max_length))
+
+
+def _load(spec: ModelSpec) -> tuple[Any, Any]:
+    from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+    where: dict[str, Any] = {
+        "revision": spec.revision or "main",
+        "trust_remote_code": False,
+        "local_files_only": Path(spec.source).is_dir() or not _hub_answers(),
+    }
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(spec.source, **where)
+        model = AutoModelForMaskedLM.from_pretrained(
+            spec.source, use_safetensors=True, dtype=torch.float32, **where
+        )
+    except (OSError, ValueError) as error:
+        raise CheckpointError(_why_not_loaded(spec)) from error
+    return model, tokenizer
+
+
+def _hub_answers(timeout: float = 3.0) -> bool:
+    """Whether the hub can be reached; its client would retry for most of a minute to say no."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    address = urlsplit(constants.ENDPOINT)
+    port = address.port or (80 if address.scheme == "http" else 443)
+    try:
+        socket.create_connection((address.hostname or "", port), timeout).close()
+    except OSError:
+        return "HTTPS_PROXY" in os.environ or "https_proxy" in os.environ
+    return True
+
+
+def _why_not_loaded(spec: ModelSpec) -> str:
+    size = f" ({spec.size_mb / 1000:.1f} GB)" if spec.size_mb else ""
+    return (
+        f"The checkpoint {spec.name}{size} can't be loaded: it is not in the local cache and the "
+        "Hugging Face Hub can't be reached, or it isn't a masked language model in safetensors. "
+        f"Check the name and the connection, or use {BUNDLED.name}, which needs no download."
+    )

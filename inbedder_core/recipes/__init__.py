@@ -1,0 +1,1 @@
+"""Commands, run with ``python -m inbedder_core.recipes.NAME``; nothing imports them."""

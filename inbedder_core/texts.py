@@ -1,0 +1,456 @@
+"""Texts in: a paste, a file or a bundled sample -> `Collection`, within the limits.
+
+Reading is forgiving and says in a note what it assumed; what can't be read right is refused in one
+sentence. Files come from strangers, so rows, columns and unpacked size are bounded while reading.
+"""
+
+import codecs
+import csv
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time
+from functools import cache, partial
+from io import BytesIO, StringIO
+from itertools import count, islice
+from operator import contains
+from pathlib import Path
+from typing import Any, Literal
+from zipfile import ZipFile
+
+from inbedder_core.errors import InputError
+from inbedder_core.schema import Collection
+
+MAX_TEXTS = 10_000
+MAX_CHARACTERS = 50_000
+MAX_BYTES = 20_000_000
+MAX_COLUMNS = 500
+MAX_FACETS = 8
+ENDINGS = (".csv", ".tsv", ".jsonl", ".json", ".txt", ".xlsx", ".parquet")
+LIMITS = (
+    f"Up to {MAX_TEXTS:,} texts of up to {MAX_CHARACTERS:,} characters each; files of up to "
+    f"{MAX_BYTES // 10**6} MB that end in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}."
+)
+SAMPLES = Path(__file__).parents[1] / "assets" / "samples"
+
+_MAX_UNPACKED = 10 * MAX_BYTES  # a small compressed file can hold very much
+_TEXT_NAMES = (
+    "text sentence utterance review message comment tweet post feedback question query prompt "
+    "content body description document headline title"
+)
+# "text", "Review texts", "customer_review"; but "Great review" may be a text itself.
+_NAMED = re.compile("(?i)({0} |\\w+_)?{0}".format(f"({_TEXT_NAMES.replace(' ', '|')})s?"))
+_BINARY = (b"\x89PNG", b"PK\x03\x04", b"\x1f\x8b", b"%PDF-", b"\xff\xd8\xff", b"\xd0\xcf\x11\xe0")
+_ENCODINGS = (
+    "cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 cp932 gb18030 big5 euc_kr euc_jp koi8_r "
+    "mac_roman"
+)
+_NOT_WESTERN = re.compile(r"[^\W\d_][¡-¬®-³¶¸-¿†-‰‚„][^\W\d_]|[a-z][À-ÞŠŽŒŸ]|\ufffd")
+_Quoting = Literal[0, 3]  # csv.QUOTE_MINIMAL or csv.QUOTE_NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A file as rows of text cells, with a guess at what its columns mean.
+
+    Attributes:
+        columns: Column names, all different and none empty.
+        rows: One tuple of cells per row, in the order of `columns`; "" where a value is missing.
+        text_column: The column that most likely holds the texts.
+        label_columns: Columns of few, short values, which may be facets.
+        note: What was assumed while reading, or "".
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    text_column: str
+    label_columns: tuple[str, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A bundled collection, with (instruction, facet) pairs and one (bad instruction, why)."""
+
+    name: str
+    title: str
+    emoji: str
+    description: str
+    instructions: tuple[tuple[str, str], ...]
+    bad_instruction: tuple[str, str]
+    collection: Collection
+
+
+def from_lines(pasted: str) -> Collection:
+    """Reads a paste: one text per line; blank lines are dropped, order and duplicates kept."""
+    return _collect([line.strip() for line in _clean(pasted).split("\n") if line.strip()])
+
+
+def from_file(path: Path | str, text_column: str | None = None) -> Collection:
+    """Reads a file in one call: `read_table`, then `collection`."""
+    return collection(read_table(path), text_column)
+
+
+def read_table(path: Path | str) -> Table:
+    """Reads a file into rows of text cells, and guesses what its columns mean.
+
+    Raises:
+        InputError: The file is missing, empty, too large, damaged or of another format.
+    """
+    path, notes = Path(path), list[str]()
+    ending = path.suffix.lower()
+    # On damaged bytes, the parsers of workbooks and of Parquet raise nearly anything.
+    damage = Exception if ending in (".xlsx", ".parquet") else RecursionError
+    try:
+        if ending not in ENDINGS:
+            raise InputError(f"Choose a file that ends in {', '.join(ENDINGS)}.")
+        rows = _bounded(_READERS[ending](_bytes(path), notes))
+        return _table(rows, ending not in (".csv", ".tsv", ".xlsx"), notes)
+    except InputError as error:
+        raise InputError(f"{path.name!r} can't be used. {error}") from error
+    except damage as error:
+        reason = f"It is damaged, locked, nested too deep, or it isn't {ending[1:]} at all."
+        raise InputError(f"{path.name!r} can't be opened. {reason} Save it as CSV.") from error
+
+
+def collection(
+    table: Table, text_column: str | None = None, label_columns: Sequence[str] | None = None
+) -> Collection:
+    """Takes texts and labels from a table: from the given columns, or else from the guessed ones.
+
+    Rows without text are left out; the note says how many.
+
+    Raises:
+        InputError: A column doesn't exist or has no text, or there are too many texts or labels.
+    """
+    text_column = table.text_column if text_column is None else text_column
+    if label_columns is None:
+        label_columns = [name for name in table.label_columns if name != text_column]
+    if len(label_columns) > MAX_FACETS:
+        raise InputError(f"{len(label_columns)} label columns are too many; up to {MAX_FACETS}.")
+    for name in (text_column, *label_columns):
+        if name not in table.columns:
+            known = ", ".join(table.columns[:20])
+            raise InputError(f"There is no column {name[:80]!r}. Choose one of: {known}.")
+    at, *places = (table.columns.index(name) for name in (text_column, *label_columns))
+    rows = [row for row in table.rows if row[at]]
+    if not rows:
+        raise InputError(f"The column {text_column!r} has no text. Choose another column.")
+    labels = {table.columns[place]: tuple(row[place] for row in rows) for place in places}
+    blank = len(table.rows) - len(rows)
+    note = f"{table.note} Rows without text, left out: {blank:,}." if blank else table.note
+    return _collect([row[at] for row in rows], labels, note)
+
+
+def check(texts: Sequence[str]) -> None:
+    """Raises `InputError` if there is no text at all, or if there are more than `MAX_TEXTS`."""
+    if not any(text.strip() for text in texts):
+        raise InputError("There is no text yet. Write one text per line, or choose a file.")
+    if (n := len(texts)) > MAX_TEXTS:
+        raise InputError(f"There are {n:,} texts; up to {MAX_TEXTS:,} are allowed. Take a sample.")
+
+
+@cache
+def samples() -> tuple[Sample, ...]:
+    """All bundled collections, "pets" first and the others by title."""
+    found = [_sample(json.loads(path.read_text("utf-8"))) for path in SAMPLES.glob("*.json")]
+    return tuple(sorted(found, key=lambda sample: (sample.name != "pets", sample.title)))
+
+
+def sample(name: str) -> Sample:
+    """The bundled collection of that name; raises `InputError` if there is none."""
+    known = {found.name: found for found in samples()}
+    if name not in known:
+        raise InputError(f"There is no such sample. Choose one of: {', '.join(known)}.")
+    return known[name]
+
+
+def _sample(data: dict[str, Any]) -> Sample:
+    texts, bad = data.pop("texts"), data.pop("bad_instruction")
+    facets = dict.fromkeys(facet for text in texts for facet in text["labels"])
+    labels = {facet: tuple(text["labels"].get(facet, "") for text in texts) for facet in facets}
+    return Sample(
+        instructions=tuple((one["instruction"], one["facet"]) for one in data.pop("instructions")),
+        bad_instruction=(bad["instruction"], bad["why"]),
+        collection=Collection(tuple(text["text"] for text in texts), labels),
+        **data,
+    )
+
+
+def _collect(
+    texts: Sequence[str], labels: Mapping[str, tuple[str, ...]] | None = None, note: str = ""
+) -> Collection:
+    check(texts)
+    if long := sum(len(text) > MAX_CHARACTERS for text in texts):
+        note += f" Texts cut to {MAX_CHARACTERS:,} characters: {long:,}."
+    kept = tuple(text[:MAX_CHARACTERS].rstrip() for text in texts)
+    return Collection(kept, labels or {}, note.strip())
+
+
+def _bytes(path: Path) -> bytes:
+    size = path.stat().st_size if path.is_file() else 0
+    if not size:
+        raise InputError("It is empty." if path.is_file() else "There is no such file.")
+    if size > MAX_BYTES:
+        raise InputError(f"It has {size / 1e6:,.1f} MB; up to {MAX_BYTES // 10**6} are allowed.")
+    return path.read_bytes()
+
+
+def _check_size(rows: int = 0, columns: int = 0, unpacked: int = 0) -> None:
+    if rows > MAX_TEXTS:
+        raise InputError(f"It has {rows:,} rows; up to {MAX_TEXTS:,} are allowed. Take a sample.")
+    if columns > MAX_COLUMNS:
+        raise InputError(f"It has {columns:,} columns; up to {MAX_COLUMNS} are allowed.")
+    if unpacked > _MAX_UNPACKED:
+        raise InputError(f"It unpacks to more than {_MAX_UNPACKED // 10**6} MB. Take a sample.")
+
+
+def _bounded(rows: Iterable[Sequence[object]]) -> list[list[str]]:
+    """Turns values into cells, and refuses what is too much while still reading it."""
+    kept: list[list[str]] = []
+    seen = size = 0
+    for seen, row in enumerate(rows):  # the first may be names; what is beyond is only counted
+        if seen <= MAX_TEXTS:
+            width = max((at for at, value in enumerate(row, 1) if value is not None), default=0)
+            _check_size(columns=width)
+            kept.append([_cell(value) for value in row[:width]])
+            size += sum(map(len, kept[-1]))
+            _check_size(unpacked=size)
+    _check_size(rows=seen)
+    return kept
+
+
+def _cell(value: object) -> str:
+    if value is None or value != value:  # NaN differs from itself
+        return ""
+    if isinstance(value, datetime) and value.time() == time():
+        value = value.date()
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if isinstance(value, dict | list | bool):
+        value = json.dumps(value, ensure_ascii=False, default=str)
+    return _clean(str(value)).strip()
+
+
+def _clean(text: str) -> str:
+    """Unifies line ends; drops control characters, and surrogates that can't be written again."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text if text.isprintable() else re.sub(r"[\x00-\x08\x0b-\x1f\ud800-\udfff]", "", text)
+
+
+def _decode(data: bytes, notes: list[str]) -> str:
+    encoding = "utf-16" if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else ""
+    controls = len(data) - len(data.translate(None, bytes({*range(32)} - {*b"\t\n\f\r\x1b"})))
+    if not encoding and (data.startswith(_BINARY) or 20 * controls > len(data)):
+        raise InputError(
+            "It is a binary file (an image, an archive, a workbook), not text. "
+            "Save it as CSV; a workbook must end in .xlsx."
+        )
+    encoding = encoding or _encoding(data)
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise InputError("Its character encoding isn't clear. Save it as UTF-8.") from error
+    if encoding != "utf-8-sig":
+        name = encoding.replace("cp125", "Windows-125").replace("utf", "UTF")
+        notes.append(f"Read as {name} because it isn't valid UTF-8.")
+    return _clean(text)
+
+
+def _encoding(data: bytes) -> str:
+    text = data.decode("utf-8-sig", "replace")
+    broken = text.count("\ufffd") - data.count("\ufffd".encode())
+    if 10 * broken <= len(text) - len(text.encode("ascii", "ignore")):
+        return "utf-8-sig"
+    # Western letters stand alone among ASCII, other scripts in runs. charset_normalizer alone reads
+    # "café" as Central European or Korean (measured on short texts in twelve encodings).
+    evidence = b"\n".join(islice((x for x in data.split(b"\n") if not x.isascii()), 2_000))
+    high = len(evidence.translate(None, bytes(range(128))))
+    runs = sum(map(len, re.findall(rb"[\x80-\xff]{3,}", evidence)))
+    odd = len(_NOT_WESTERN.findall(evidence.decode("cp1252", "replace")))
+    if max(5 * runs, 20 * odd) < high:
+        return "cp1252"
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(evidence, cp_isolation=_ENCODINGS.split()).best()
+    return best.encoding if best else "cp1252"
+
+
+def _table(rows: list[list[str]], named: bool, notes: list[str]) -> Table:
+    """Rows as a table; `named` says that the first one holds the names of the columns."""
+    width = max(map(len, rows), default=0)
+    names, *cells = ([*row, *[""] * (width - len(row))] for row in rows or [[]])
+    if not named and _has_header(names, cells):
+        notes.append("The first row was read as column names.")
+    elif not named:
+        notes.append("No column names were found, so the first row is data.")
+        names, cells = ["text"] if width == 1 else [""] * width, [names, *cells]
+    places: dict[str, int] = {}
+    for place, column in enumerate(names):
+        if column or any(row[place] for row in cells):
+            base = name = column[:80] or f"column {place + 1}"
+            numbers = count(2)
+            while name in places:
+                name = f"{base} ({next(numbers)})"
+            places[name] = place
+    if not cells or not places:
+        raise InputError("It has no text.")
+    kept = tuple(tuple(row[at] for at in places.values()) for row in cells)
+    text = list(places)[_text_place([*places], kept)]
+    facets = (n for n, at in places.items() if n != text and _is_facet([r[at] for r in cells]))
+    return Table(tuple(places), kept, text, tuple(islice(facets, MAX_FACETS)), " ".join(notes))
+
+
+def _is_facet(values: Sequence[str]) -> bool:
+    """Whether values are few and short enough to be labels."""
+    kinds = {value for value in values if value}
+    return 2 <= len(kinds) <= min(20, max(2, len(values) // 2)) and max(map(len, kinds)) <= 60
+
+
+def _is_numeric(values: Sequence[str]) -> bool:
+    """Whether few values have letters; links count as numbers, being no text either."""
+    words = [bool(re.match(r"(?!\w+://\S+$)(?s:.*?)[^\W\d_]", value)) for value in values if value]
+    return 2 * sum(words) <= len(words)
+
+
+def _text_place(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """The column named like a text, else the one with the longest values that aren't numbers."""
+    columns = zip(*rows[:1_000], strict=True)
+    lengths = [0 if _is_numeric(values) else sum(map(len, values)) for values in columns]
+    plain = [name.lower().removesuffix("s") for name in names]
+    known = (plain.index(name) for name in _TEXT_NAMES.split() if name in plain)
+    longest = max(range(len(names)), key=lengths.__getitem__)
+    return next((place for place in known if lengths[place]), longest)
+
+
+def _has_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
+    if any(map(_NAMED.fullmatch, first)):
+        return True
+    if len(first) < 2 or not rest or first.count("") > 1 or _is_numeric(first):
+        return False
+    values = list(zip(*rest, strict=True))
+    longest = _text_place([""] * len(first), rest)
+    short = 2 * len(first[longest]) * len(rest) <= sum(map(len, values[longest]))
+    return (short or any(map(_is_numeric, values))) and not any(map(contains, values, first))
+
+
+def _read_txt(data: bytes, notes: list[str]) -> Iterator[list[str]]:
+    yield ["text"]
+    yield from ([line] for line in _decode(data, notes).split("\n") if line.strip())
+
+
+def _csv(text: str, delimiter: str, quoting: _Quoting, strict: bool = True) -> Iterator[list[str]]:
+    csv.field_size_limit(MAX_BYTES)  # the default refuses texts over 131,072 characters
+    reader = csv.reader(StringIO(text), delimiter=delimiter, quoting=quoting, strict=strict)
+    return filter(None, reader)
+
+
+def _fit(text: str, delimiter: str, quoting: _Quoting) -> tuple[float, ...]:
+    """(more than one column, share of rows as wide as the first, width); () if it doesn't fit."""
+    try:
+        rows = islice(_csv(text, delimiter, quoting), MAX_TEXTS + 1)
+        first = next(rows, [])
+        widths = Counter(map(len, rows))
+    except csv.Error:
+        return ()
+    width, share = len(first), (1 + widths[len(first)]) / (1 + widths.total())
+    _check_size(columns=width)
+    if width < 2:
+        return (False, share, width) if share == 1 else ()
+    named = any(_NAMED.fullmatch(cell.strip()) for cell in first)
+    prose = delimiter in ",;" and all(cell.startswith(" ") for cell in first[1:])
+    # A named header settles it, and so does "word, word"; both or neither leave it to the rows.
+    return (True, share, width) if (named if named != prose else share >= 0.8) else ()
+
+
+def _read_csv(data: bytes, notes: list[str]) -> Iterator[list[str]]:
+    text = _decode(data, notes)
+    # Quotes are read as plain characters where they don't match; \x1f is in no text: one column.
+    fits = (
+        max((_fit(text, delimiter, quoting), delimiter, quoting) for delimiter in ",;\t|\x1f")
+        for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE)
+    )
+    (_, _, width), delimiter, quoting = next(best for best in fits if best[0])
+    if width < 2:
+        notes.append("Read as one column, one text per row.")
+    full = (row for row in _csv(text, delimiter, quoting, False) if len(row) == width)
+    some = list(islice(full, 100)) or [[""]]
+    at = _text_place(some[0], some)
+    for row in _csv(text, delimiter, quoting, False):
+        # Surplus cells come from a text with delimiters but without quotes.
+        end = at + 1 + max(0, len(row) - int(width))
+        cells = [*row[:at], delimiter.join(row[at:end]), *row[end:]]
+        yield [_unquoted(cell) for cell in cells] if quoting == csv.QUOTE_NONE else cells
+
+
+def _unquoted(cell: str) -> str:
+    return cell[1:-1].replace('""', '"') if re.fullmatch(r'"(?:[^"]|"")*"', cell) else cell
+
+
+def _json_values(text: str, lines: bool) -> Any:
+    values = []
+    for number, part in enumerate(text.split("\n") if lines else [text], 1):
+        try:
+            values += [json.loads(part)] if part.strip() else []
+        except ValueError as error:
+            if str(error).startswith("Extra data") and not lines:  # JSON lines that end in .json
+                return _json_values(text, lines=True)
+            line = number if lines else getattr(error, "lineno", 1)
+            raise InputError(f"Line {line:,} isn't valid JSON. Correct it.") from error
+    return values if lines else values[0]
+
+
+def _read_json(data: bytes, notes: list[str], *, lines: bool = False) -> Iterator[Sequence[object]]:
+    values = _json_values(_decode(data, notes), lines)
+    if not isinstance(values, list):
+        raise InputError("It isn't a list. Make it a list of texts, or of objects with a text.")
+    _check_size(rows=len(values))
+    records = [{"text": value} if isinstance(value, str) else value for value in values]
+    for number, record in enumerate(records, 1):
+        if not isinstance(record, dict):
+            raise InputError(f"Entry {number:,} is neither a text nor an object.")
+    columns = list(dict.fromkeys(key for record in records for key in record))
+    yield columns
+    yield from ([record.get(column) for column in columns] for record in records)
+
+
+def _read_xlsx(data: bytes, notes: list[str]) -> Iterator[Sequence[object]]:
+    from openpyxl import load_workbook
+
+    with ZipFile(BytesIO(data)) as archive:
+        _check_size(unpacked=sum(part.file_size for part in archive.infolist()))
+    sheets = load_workbook(BytesIO(data), read_only=True, data_only=True).worksheets
+    for sheet in sheets:
+        sheet.reset_dimensions()  # what a file says of its size is often wrong
+        rows = islice(sheet.iter_rows(values_only=True), 1_048_576)  # Excel's own limit
+        filled = (row for row in rows if any(cell is not None for cell in row))
+        if first := next(filled, None):
+            notes.extend([f"Read the sheet {sheet.title!r}."] if len(sheets) > 1 else [])
+            yield first
+            yield from filled
+            return
+
+
+def _read_parquet(data: bytes, notes: list[str]) -> Iterator[Sequence[object]]:
+    from pyarrow import BufferReader, parquet
+
+    file = parquet.ParquetFile(BufferReader(data))
+    groups = (file.metadata.row_group(at) for at in range(file.num_row_groups))
+    unpacked = sum(group.total_byte_size for group in groups)
+    _check_size(file.metadata.num_rows, len(file.schema_arrow.names), unpacked)
+    yield file.schema_arrow.names
+    for batch in file.iter_batches(batch_size=16):  # few: each row may unpack to megabytes
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+_READERS: dict[str, Callable[[bytes, list[str]], Iterator[Sequence[object]]]] = {
+    ".csv": _read_csv,
+    ".tsv": _read_csv,
+    ".jsonl": partial(_read_json, lines=True),
+    ".json": _read_json,
+    ".txt": _read_txt,
+    ".xlsx": _read_xlsx,
+    ".parquet": _read_parquet,
+}

@@ -1,0 +1,1 @@
+"""The page. Everything that knows Gradio is here and in app.py."""

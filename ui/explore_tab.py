@@ -1,0 +1,208 @@
+"""The tab Explore: texts and instructions on the left, the linked view on the right."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, cast
+
+import gradio as gr
+from inbedder_core.similarity import cosine
+
+from inbedder_core import projection
+from inbedder_core.errors import Cancelled, InBedderError
+from inbedder_core.explore import checked_instructions, explore, reorder
+from inbedder_core.schema import Collection, Exploration
+from inbedder_core.texts import Sample, sample, samples
+from ui import instructions_panel, settings_panel, texts_panel
+from ui.instructions_panel import InstructionsPanel
+from ui.linked_view import LinkedView, payload
+from ui.notice import Notice, note
+from ui.session import Session
+from ui.settings_panel import GROUPS, SettingsPanel
+from ui.texts_panel import TextsPanel
+
+N_COMPUTING = 7
+"""Number of components in `SettingsPanel.computing`."""
+
+
+def build(opening: Exploration, chosen: Sample) -> None:
+    """Lays out the tab and wires it.
+
+    Args:
+        opening: What to show before anything was pressed.
+        chosen: The sample whose texts and instructions it shows.
+    """
+    session = gr.State(Session(opening), time_to_live=6 * 3600)
+    notice = Notice(elem_id="notice", render=False)
+    gallery = gr.Radio(
+        [(f"{one.emoji} {one.title}", one.name) for one in samples()],
+        value=chosen.name,
+        label="Start from a sample",
+        elem_id="samples",
+    )
+    with gr.Row(elem_classes="workbench"):
+        with gr.Column(scale=1, min_width=320, elem_classes="left"):
+            text_part = texts_panel.build(chosen.collection, notice)
+            asked = instructions_panel.build(chosen, notice)
+            with gr.Row():
+                go = gr.Button(
+                    "Explore", variant="primary", elem_id="explore", scale=3, min_width=110
+                )
+                stop = gr.Button(
+                    "Cancel", interactive=False, elem_id="cancel", scale=1, min_width=80
+                )
+            notice.render()
+            knobs = settings_panel.build(opening)
+        with gr.Column(scale=4, min_width=320, elem_classes="right"):
+            view = LinkedView(payload(opening), elem_id="linked-view")
+    _wire_work(session, gallery, text_part, asked, knobs, (go, stop), notice, view)
+    _wire_display(session, knobs, notice, view)
+
+
+def _wire_work(
+    session: gr.State,
+    gallery: gr.Radio,
+    text_part: TextsPanel,
+    asked: InstructionsPanel,
+    knobs: SettingsPanel,
+    buttons: tuple[gr.Button, gr.Button],
+    notice: Notice,
+    view: LinkedView,
+) -> None:
+    """Everything that starts or stops the work on texts and instructions."""
+    go, stop = buttons
+    work: dict[str, Any] = {
+        "fn": _run,
+        "inputs": [
+            session,
+            text_part.box,
+            text_part.source,
+            knobs.checkpoint,
+            knobs.color_by,
+            *knobs.computing,
+            *asked.boxes,
+        ],
+        "outputs": [view, notice, stop, knobs.sort_by, knobs.color_by],
+        "show_progress_on": notice,
+        "concurrency_id": "work",
+        "concurrency_limit": 1,
+        "api_visibility": "private",
+    }
+    chosen = gallery.input(
+        _choose_sample,
+        gallery,
+        [text_part.box, text_part.source, asked.suggestions, *asked.everything],
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    chosen.then(**work)
+    gr.on([go.click, *(box.submit for box in asked.boxes)], **work, trigger_mode="always_last")
+    changes = [getattr(knob, "release", knob.input) for knob in knobs.computing]
+    gr.on(changes, **work, trigger_mode="always_last")
+    stop.click(Session.cancel, session, queue=False, api_visibility="private")
+
+
+def _wire_display(
+    session: gr.State, knobs: SettingsPanel, notice: Notice, view: LinkedView
+) -> None:
+    """Everything that only shows the same exploration in another way."""
+    gr.on(
+        [knobs.sort_by.input, knobs.color_by.input],
+        _redraw,
+        [session, knobs.sort_by, knobs.color_by],
+        view,
+        show_progress_on=notice,
+        trigger_mode="always_last",
+        api_visibility="private",
+    )
+    view.pair(_pair, session, view, show_progress="hidden", api_visibility="private")
+
+
+def _choose_sample(name: str) -> list[object]:
+    one = sample(name)
+    return [
+        texts_panel.lines(one.collection),
+        one.collection,
+        gr.Dataset(**instructions_panel.suggested(one)),
+        *instructions_panel.fill(instructions_panel.starters(one)),
+    ]
+
+
+def _run(
+    session: Session,
+    box: str,
+    source: Collection,
+    checkpoint: str,
+    color_by: str,
+    *rest: Any,
+    progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds it by this default
+) -> Iterator[tuple[object, ...]]:
+    """Explores what the page holds; on a problem says so and leaves the page as it is."""
+    session.start()
+    skip = gr.skip()
+    yield skip, note("", "working"), gr.Button(interactive=True), skip, skip
+    idle = gr.Button(interactive=False)
+    try:
+        settings = settings_panel.settings(*rest[:N_COMPUTING])
+        written = [text for text in rest[N_COMPUTING:] if text.strip()]
+        instructions = checked_instructions(written or [""])
+        collection = texts_panel.current(box, source)
+
+        def on_stage(stage: str, share: float) -> None:
+            session.raise_if_cancelled()
+            progress(share, desc=stage)
+
+        on_stage("Loading the checkpoint", 0)
+        encoder = session.encoder(checkpoint)
+        if settings.projection == "umap" and not projection.is_warm():
+            # A first picture at once; UMAP's follows below, when its compilation is through.
+            first = replace(settings, projection="pca")
+            session.exploration = explore(
+                collection, instructions, encoder=encoder, settings=first, on_stage=on_stage
+            )
+            shown = payload(session.exploration, color_by=_facet(session.exploration, color_by))
+            waiting = "UMAP is getting ready, which takes some seconds once; until then PCA."
+            yield shown, note(waiting, "working"), skip, skip, skip
+            projection.warm_up()
+        session.exploration = explore(
+            collection, instructions, encoder=encoder, settings=settings, on_stage=on_stage
+        )
+    except Cancelled as stopped:
+        yield skip, note(str(stopped)), idle, skip, skip
+    except InBedderError as error:
+        yield skip, note(str(error), "error"), idle, skip, skip
+    else:
+        exploration = session.exploration
+        sort_by, colors = settings_panel.display_choices(exploration, color_by)
+        shown = payload(exploration, color_by=_facet(exploration, color_by))
+        yield shown, note(_summary(exploration)), idle, sort_by, colors
+
+
+def _summary(exploration: Exploration) -> str:
+    n, cut = len(exploration.collection), int(exploration.views[0].encoding.truncated.sum())
+    several = (
+        f"{len(exploration.views)} instructions" if len(exploration.views) > 1 else "1 instruction"
+    )
+    sentence = f"{n:,} text{'s' * (n != 1)} read under {several}."
+    if cut:
+        sentence += f" {cut:,} too long for the checkpoint: the end was not read."
+    return " ".join((sentence, exploration.collection.note)).strip()
+
+
+def _facet(exploration: Exploration, color_by: str) -> str | None:
+    return color_by if color_by in exploration.collection.labels else None
+
+
+def _redraw(session: Session, sort_by: str, color_by: str) -> dict[str, Any]:
+    exploration = cast(Exploration, session.exploration)
+    index = settings_panel.sort_index(sort_by)
+    if index != exploration.settings.sort_by:
+        exploration = session.exploration = reorder(exploration, index)
+    return payload(exploration, color_by=None if color_by == GROUPS else color_by)
+
+
+def _pair(session: Session, event: gr.EventData) -> LinkedView:
+    """The similarity of two texts under every instruction, when the page doesn't have it."""
+    exploration = cast(Exploration, session.exploration)
+    i, j = int(event.i), int(event.j)
+    pairs = [float(cosine(view.vectors[[i, j]])[0, 1]) for view in exploration.views]
+    return LinkedView(pair_similarity={"i": i, "j": j, "similarity": pairs})

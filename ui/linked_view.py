@@ -1,0 +1,169 @@
+"""The linked view: maps, heatmaps, table and detail of one exploration, all pointing together.
+
+The page's side is `assets/linked_view.js`; this module makes the data that it draws.
+"""
+
+import hashlib
+import html
+import json
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from inbedder_core import figures
+from inbedder_core.errors import InputError
+from inbedder_core.explore import finding
+from inbedder_core.schema import Exploration, View
+
+ASSETS = Path(__file__).parent.parent / "assets"
+SCRIPTS = ("linked_view.js", "linked_table.js")
+MOUNT = "mountLinkedView({ element, trigger, props, watch });"
+LETTERS = "ABCD"
+N_SHOWN = 5
+"""Answers and neighbours per text that travel to the page."""
+
+
+class LinkedView(gr.HTML):
+    """Draws a `payload` and links everything in it; needs no other component.
+
+    To show something, return `payload(exploration)` for it from an event handler (None for the
+    empty state). Zoom, pins, selection and search survive as long as the texts stay the same.
+
+    Events, besides Gradio's ``change`` (read ``event._data`` of `gr.EventData`, or its attributes):
+        select: ``indices``, the texts that are selected now (an empty list when cleared).
+        pin: ``indices``, the one text or the pair that is pinned now (or an empty list).
+        pair: ``i`` and ``j``, when the page lacks the similarity of a pair, which happens above
+            400 texts. Answer with ``LinkedView(pair_similarity={"i": i, "j": j,
+            "similarity": [one cosine per view]})``.
+
+    The payload travels as one JSON string in ``value``: the page compares and copies every prop,
+    which is cheap for a string and slow for a tree. Nothing of it is put into a template.
+    """
+
+    def __init__(
+        self,
+        value: dict[str, Any] | None = None,
+        *,
+        pair_similarity: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        _serve_plotly()
+        self.pair_similarity = pair_similarity
+        source = html.escape(f"/gradio_api/file={figures.PLOTLY_JS.as_posix()}")
+        options: dict[str, Any] = {
+            "html_template": f'<div class="lv" data-plotly="{source}"></div>',
+            "css_template": _asset("linked_view.css"),
+            "js_on_load": "\n".join([*map(_asset, SCRIPTS), MOUNT]),
+            "apply_default_css": False,
+        }
+        super().__init__(value, pair_similarity=pair_similarity, **options | kwargs)
+
+    def postprocess(self, value: dict[str, Any] | str | None) -> str | None:
+        """Turns a payload into the JSON that the page reads."""
+        if value is None or isinstance(value, str):
+            return value
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+# Gradio writes a copy of this module beside it, for editors, whenever the class is made; it would
+# go stale, and type checkers would believe it.
+Path(__file__).with_suffix(".pyi").unlink(missing_ok=True)
+
+
+def _asset(name: str) -> str:
+    return (ASSETS / name).read_text(encoding="utf-8")
+
+
+@cache
+def _serve_plotly() -> None:
+    gr.set_static_paths([figures.PLOTLY_JS])
+
+
+def payload(exploration: Exploration, *, color_by: str | None = None) -> dict[str, Any]:
+    """Returns everything that the linked view shows, ready for JSON.
+
+    Args:
+        exploration: The result to show.
+        color_by: A facet of the collection whose labels colour the maps instead of the groups.
+
+    Raises:
+        InputError: When there is no such facet.
+    """
+    collection = exploration.collection
+    if color_by is not None and color_by not in collection.labels:
+        raise InputError(f"There is no label column “{color_by[:40]}” to colour by.")
+    labels = collection.labels[color_by] if color_by is not None else None
+    words: dict[str, int] = {}
+    views = [_view(exploration, i, labels, words) for i in range(len(exploration.views))]
+    facet = None
+    n_categories = max(len(view["group_names"]) for view in views)
+    if labels is not None:
+        of, names = figures.categories(labels)
+        rest = "other" if any(label and label not in names for label in labels) else "no label"
+        facet = {"name": color_by, "of": of.tolist(), "names": names, "rest": rest}
+        n_categories = max(n_categories, len(names))
+    return {
+        "texts_id": hashlib.sha256(json.dumps(collection.texts).encode()).hexdigest()[:16],
+        "texts": collection.texts,
+        "labels": dict(collection.labels),
+        "order": exploration.order.tolist(),
+        "model": exploration.model.title or exploration.model.name,
+        "words": list(words),
+        "facet": facet,
+        "styles": [figures.style(i) for i in range(n_categories)],
+        "no_style": figures.NO_CATEGORY,
+        "views": views,
+    }
+
+
+def _view(
+    exploration: Exploration, index: int, labels: tuple[str, ...] | None, words: dict[str, int]
+) -> dict[str, Any]:
+    """Returns one view's part; `words` collects the answers' vocabulary over all views."""
+    view = exploration.views[index]
+    answers = [row[:N_SHOWN] for row in view.encoding.answers]
+    centered = exploration.settings.centered
+    color_range = figures.shared_color_range(exploration.views, centered=centered)
+    area = figures.shared_extent(exploration.views)
+    moved = {c.b: c.moved for c in exploration.comparisons if c.a == 0}.get(index)
+    return {
+        "letter": LETTERS[index],
+        "instruction": view.instruction,
+        "finding": finding(exploration, index),
+        "aria": _aria(view, color_range),
+        "answers": [[words.setdefault(a.text, len(words)) for a in row] for row in answers],
+        "probabilities": [[round(float(a.probability), 2) for a in row] for row in answers],
+        "groups": view.clustering.labels.tolist(),
+        "group_names": list(view.clustering.names),
+        "neighbors": view.neighbors[:, :N_SHOWN].tolist(),
+        "neighbor_similarity": _rounded(view.neighbor_similarity[:, :N_SHOWN], 3),
+        "moved": None if moved is None else _rounded(moved, 2),
+        "trust": _rounded(view.projection.trust, 2),
+        "truncated": view.encoding.truncated.nonzero()[0].tolist(),
+        "map": json.loads(figures.map_figure(view, color_by=labels, extent=area).to_json()),
+        "heatmap": json.loads(
+            figures.heatmap_figure(view, color_range=color_range, centered=centered).to_json()
+        ),
+    }
+
+
+def _rounded(values: Any, digits: int) -> list[Any]:
+    rounded: list[Any] = values.astype(float).round(digits).tolist()
+    return rounded
+
+
+def _aria(view: View, color_range: tuple[float, float]) -> dict[str, str]:
+    """Says in words what the two plots show, for those who can't see them."""
+    n, names = len(view.clustering.labels), view.clustering.names
+    sizes = Counter(view.clustering.labels.tolist())
+    groups = ", ".join(f"{name} {sizes[i]}" for i, name in enumerate(names))
+    plural = "group" if len(names) == 1 else "groups"
+    low, high = color_range
+    return {
+        "map": f"Map of {n} texts under “{view.instruction}”: {len(names)} {plural}: {groups}.",
+        "heatmap": f"Heatmap of the similarities between {n} texts under “{view.instruction}”, "
+        f"coloured from {low:.2f} to {high:.2f}. The table below lists every text.",
+    }

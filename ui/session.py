@@ -1,0 +1,89 @@
+"""What a visitor has (per session) and what all visitors share (the loaded checkpoints)."""
+
+import threading
+from typing import TYPE_CHECKING, Any, Self
+
+from inbedder_core import projection, registry
+from inbedder_core.cache import CachedEncoder
+from inbedder_core.errors import Cancelled
+from inbedder_core.schema import Exploration
+
+if TYPE_CHECKING:
+    from inbedder_core.encoder import InBedder
+
+_loading = threading.Lock()
+_loaded: dict[str, "InBedder"] = {}
+"""Checkpoints in memory, at most two: the bundled one and the last other one."""
+
+
+def checkpoint(name: str) -> "InBedder":
+    """Loads a checkpoint that visitors may use, once per process.
+
+    Args:
+        name: What the visitor chose.
+
+    Returns:
+        The encoder.
+
+    Raises:
+        CheckpointError: It is not allowed here, or can't be loaded.
+    """
+    from inbedder_core.encoder import InBedder
+
+    spec = registry.allowed(name)
+    with _loading:
+        if spec.name not in _loaded:
+            encoder = InBedder.from_pretrained(name)
+            for other in _loaded.keys() - {registry.BUNDLED.name}:
+                del _loaded[other]
+            _loaded[spec.name] = encoder
+        return _loaded[spec.name]
+
+
+def warm_up() -> threading.Thread:
+    """Loads the bundled checkpoint, then compiles UMAP, without keeping anybody waiting."""
+
+    def work() -> None:
+        checkpoint(registry.BUNDLED.name)
+        projection.warm_up()
+
+    thread = threading.Thread(target=work, name="warm-up", daemon=True)
+    thread.start()
+    return thread
+
+
+class Session:
+    """One visitor's work. It lives in a `gr.State`: in memory, and only as long as the visit."""
+
+    def __init__(self, exploration: Exploration | None = None) -> None:
+        """Starts a session.
+
+        Args:
+            exploration: What the page shows at first.
+        """
+        self.exploration = exploration
+        self._encoder: CachedEncoder | None = None
+        self._stop = threading.Event()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Gradio copies a state's first value for every visitor: each gets a session of its own."""
+        return type(self)(self.exploration)
+
+    def encoder(self, name: str) -> CachedEncoder:
+        """The chosen checkpoint, with this visitor's remembered embeddings."""
+        if self._encoder is None or self._encoder.spec.name != registry.allowed(name).name:
+            self._encoder = CachedEncoder(checkpoint(name))
+        return self._encoder
+
+    def start(self) -> None:
+        """Begins a piece of work."""
+        self._stop.clear()
+
+    def cancel(self) -> None:
+        """Asks the work to stop."""
+        self._stop.set()
+
+    def raise_if_cancelled(self) -> None:
+        """To be called between two steps of the work."""
+        if self._stop.is_set():
+            raise Cancelled("Cancelled. Nothing that you typed is lost.")
