@@ -20,10 +20,10 @@ function renderToolbar(lv) {
     renderTable(lv);
   };
   const number = `${selection.indices.length.toLocaleString("en")} selected`;
-  const only = button("lv-link", toggleOnly, { "aria-pressed": String(lv.only) }, "show only these");
+  const pressed = { "aria-pressed": String(lv.only) };
   els.selection.replaceChildren(
     h("span", { "data-testid": "selection-count" }, number),
-    only,
+    button("lv-link", toggleOnly, pressed, "show only these"),
     button("lv-link", () => select(lv, null), {}, "clear"),
   );
 }
@@ -90,10 +90,10 @@ function tableRow(lv, i, at) {
 }
 
 function answerCell(data, view, i) {
-  const chance = view.probabilities[i][0] ?? 0;
+  const chance = view.answer_percent[i][0] ?? 0;
   const answer = topAnswer(data, view, i);
   const title = `${answer}, probability ${percent(chance)}`;
-  const line = h("span.lv-answer", { title }, typed("span", answer), bar(chance));
+  const line = h("span.lv-answer", { title }, typed("span", answer), bar(chance / 100));
   return h("td", { "role": "gridcell", "data-view": view.letter }, line, groupOf(data, view, i));
 }
 
@@ -262,9 +262,10 @@ function textUnderView(lv, view, i) {
 
 function answerList(data, view, i) {
   const rows = view.answers[i].map((word, k) => {
-    const chance = view.probabilities[i][k];
+    const chance = view.answer_percent[i][k];
     const number = h("span.lv-count", {}, percent(chance));
-    return h("li", {}, typed("span.lv-word", data.words[word]), bar(chance), number);
+    const name = h("span.lv-word", { dir: "auto", title: data.words[word] }, data.words[word]);
+    return h("li", {}, name, bar(chance / 100), number);
   });
   return h("ul.lv-answers", { "aria-label": "The model’s answers" }, ...rows);
 }
@@ -272,29 +273,33 @@ function answerList(data, view, i) {
 function neighborItem(lv, view, i, j, k) {
   const why = `Why similar? Compare with text ${j + 1}`;
   const text = shorten(lv.data.texts[j], 140) || "(empty)";
-  const value = cosine(view.neighbor_similarity[i][k]);
+  const value = cosine(view.neighbor_permille[i][k] / 1000);
+  const open = (indices) => {
+    highlight(lv, []); // the item goes away from under the pointer without a word
+    pin(lv, indices);
+  };
   return h(
     "li",
     { onpointerenter: () => highlight(lv, [j]), onpointerleave: () => highlight(lv, []) },
-    button("lv-neighbor", () => pin(lv, [j]), { dir: "auto" }, text),
-    button("lv-link", () => pin(lv, [i, j]), { "title": why, "aria-label": why }, value),
+    button("lv-neighbor", () => open([j]), { dir: "auto" }, text),
+    button("lv-link", () => open([i, j]), { "title": why, "aria-label": why }, value),
   );
 }
 
 function movedInWords(view, i) {
-  if (!view.moved) return "";
-  const moved = view.moved[i];
-  if (moved < 0.005) return "Same neighbours as under A.";
-  if (moved > 0.995) return "All its neighbours are others than under A.";
-  const start = moved < 0.35 ? "Stayed" : moved < 0.65 ? "Moved somewhat" : "Moved";
+  if (!view.moved_percent) return "";
+  const moved = view.moved_percent[i];
+  if (moved < 1) return "Same neighbours as under A.";
+  if (moved > 99) return "All its neighbours are others than under A.";
+  const start = moved < 35 ? "Stayed" : moved < 65 ? "Moved somewhat" : "Moved";
   return `${start}: ${percent(moved)} of its neighbours are others than under A.`;
 }
 
 function trustInWords(view, i) {
-  const trust = view.trust[i];
+  const trust = view.trust_percent[i];
   const share = `${percent(trust)} of its neighbours on the map are real ones`;
-  if (trust >= 0.7) return `Its place on the map can be trusted (${share}).`;
-  if (trust >= 0.4) return `Its place on the map is roughly right (${share}).`;
+  if (trust >= 70) return `Its place on the map can be trusted (${share}).`;
+  if (trust >= 40) return `Its place on the map is roughly right (${share}).`;
   return `Don’t trust its place on the map (${share}).`;
 }
 
@@ -327,13 +332,13 @@ function pairUnderView(lv, view, v, i, j) {
   );
 }
 
-/** Share of all pairs that are less alike; null when the page doesn't have every pair. */
+/** Per cent of all pairs that are less alike; null when the page doesn't have every pair. */
 function rankOfSimilarity(data, view, value) {
   const pairs = data.cells * (data.cells - 1);
   if (!data.everyCell || pairs < 6 || value === null) return null;
   let lower = 0;
   for (const other of view.z) if (other < value) lower += 1;
-  return Math.min(1, lower / pairs);
+  return Math.min(100, (100 * lower) / pairs);
 }
 
 function sharedWords(a, b) {
@@ -359,7 +364,8 @@ function whySimilar(lv, i, j, words) {
 }
 
 function degree(rank) {
-  if (rank > 0.9) return "very alike";
-  if (rank > 0.6) return "rather alike";
-  return rank > 0.3 ? "not very alike" : "far apart";
+  if (rank > 90) return "very alike";
+  if (rank > 65) return "rather alike";
+  if (rank > 35) return "about as alike as most";
+  return rank > 10 ? "rather different" : "far apart";
 }

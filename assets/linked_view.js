@@ -92,7 +92,7 @@ function decode(spec) {
   return new types[spec.dtype](bytes.buffer);
 }
 
-const percent = (share) => (share < 0.005 ? "<1%" : `${Math.round(share * 100)}%`);
+const percent = (value) => (value < 1 ? "<1%" : `${Math.round(value)}%`);
 const cosine = (value) => (value === null ? "…" : value.toFixed(2).replace("-", "−"));
 const count = (n, thing) => `${n.toLocaleString("en")} ${thing}${n === 1 ? "" : "s"}`;
 const quoted = (word) => `“${word}”`;
@@ -135,9 +135,10 @@ function prepare(data) {
     view.legend = data.facet ?? { of: view.groups, names: view.group_names };
     view.wasTruncated = new Set(view.truncated);
   }
-  data.cells = Math.round(Math.sqrt(data.views[0].z.length));
+  data.cells = data.cell_starts.length;
   data.everyCell = data.cells === n;
-  data.size = Math.ceil(n / data.cells); // texts per cell and side
+  data.cellAt = new Int32Array(n); // of a position in the order
+  data.cell_starts.forEach((start, cell) => data.cellAt.fill(cell, start));
   data.facets = Object.keys(data.labels);
   return data;
 }
@@ -145,8 +146,8 @@ function prepare(data) {
 const styleOf = (data, category) => (category < 0 ? data.no_style : data.styles[category]);
 const legendName = (legend, category) => (category < 0 ? legend.rest : legend.names[category]);
 const topAnswer = (data, view, i) => data.words[view.answers[i][0]] ?? "no answer";
-const cellOf = (data, i) => Math.floor(data.position[i] / data.size);
-const textsOf = (data, cell) => data.order.slice(cell * data.size, (cell + 1) * data.size);
+const cellOf = (data, i) => data.cellAt[data.position[i]];
+const textsOf = (data, cell) => data.order.slice(...data.cell_starts.slice(cell, cell + 2));
 
 /** Cosine of two texts in one view; null when the page doesn't have it. */
 function similarity(lv, v, i, j) {
@@ -156,7 +157,7 @@ function similarity(lv, v, i, j) {
   if (data.everyCell) return view.z[data.position[i] * data.cells + data.position[j]];
   for (const [a, b] of [[i, j], [j, i]]) {
     const rank = view.neighbors[a].indexOf(b);
-    if (rank >= 0) return view.neighbor_similarity[a][rank];
+    if (rank >= 0) return view.neighbor_permille[a][rank] / 1000;
   }
   const told = lv.told;
   return told && told.i === i && told.j === j ? told.similarity[v] : null;
@@ -321,7 +322,7 @@ function pointAtMap(lv, v, i, event) {
   const category = view.legend.of[i];
   const name = typed("span", legendName(view.legend, category));
   const group = h("span.lv-group", {}, symbol(styleOf(data, category)), name);
-  const chance = h("span.lv-count", {}, percent(view.probabilities[i][0] ?? 0));
+  const chance = h("span.lv-count", {}, percent(view.answer_percent[i][0] ?? 0));
   const answer = typed("b", topAnswer(data, view, i));
   highlight(lv, [i], v);
   const text = typed("p.lv-tip-text", shorten(data.texts[i], 180));
@@ -336,8 +337,8 @@ function pointAtCell(lv, v, cell, event) {
   highlight(lv, [...new Set([...a, ...b])], v, cell);
   if (!data.everyCell) {
     const block = cell.map((at) => {
-      const first = at * data.size + 1;
-      return `texts ${first}–${Math.min(first + data.size - 1, data.texts.length)}`;
+      const [first, next = data.texts.length] = data.cell_starts.slice(at, at + 2);
+      return next - first === 1 ? `text ${next}` : `texts ${first + 1}–${next}`;
     });
     const sentence = `${block.join(" × ")}: mean ${value}`;
     return showTip(lv, v, event, h("p", {}, badge(view), sentence));
@@ -485,7 +486,6 @@ function pin(lv, indices) {
   lv.pins = indices;
   if (indices.length) revealRow(lv, indices.at(-1));
   for (const i of indices) markPinned(lv, i);
-  lv.root.classList.toggle("has-pin", indices.length > 0);
   renderDetail(lv);
   placeOverlays(lv);
   announce(lv);
@@ -603,7 +603,6 @@ function show(lv, data) {
     Object.assign(lv, NOTHING_YET, { from: 0, to: 0, cursor: 0 });
     lv.els.find.value = "";
   }
-  lv.root.classList.toggle("has-pin", lv.pins.length > 0);
   if (!data) {
     lv.els.peek.hidden = lv.els.tip.hidden = true;
     return say(lv, INVITATION);

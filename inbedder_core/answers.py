@@ -96,8 +96,8 @@ class AnswerReader:
         piece = self.pieces.get(token, "")
         if piece.startswith("[unused") or not piece:
             return False
-        return (
-            self._starts_word(token) or (bool(self.space) and self.space + piece in self.vocabulary)
+        return self._starts_word(token) or (
+            bool(self.space) and self.space + piece in self.vocabulary
         )
 
     def _phrases(

@@ -31,6 +31,7 @@ from inbedder_core.schema import (
     ModelSpec,
     OnProgress,
 )
+from inbedder_core.similarity import unit_vectors
 
 DType = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -207,10 +208,7 @@ class InBedder:
                 top_k=0,
                 on_progress=lambda done, _: bar.update(done - bar.n),
             ).embeddings
-        if normalize:
-            norms = np.linalg.norm(embeddings, axis=1, keepdims=True)
-            embeddings = embeddings / np.where(norms > 0, norms, 1)
-        return embeddings
+        return unit_vectors(embeddings) if normalize else embeddings
 
     def answers(
         self,

@@ -237,9 +237,7 @@ def _compare(views: Sequence[View], a: int, b: int) -> Comparison:
     )
 
 
-def _project(
-    vectors: FloatArray, settings: Settings, reference: Projection | None
-) -> Projection:
+def _project(vectors: FloatArray, settings: Settings, reference: Projection | None) -> Projection:
     """The map; a later instruction starts from the first one's map and is turned to lie on it."""
     found = projection.project(
         vectors,

@@ -57,7 +57,7 @@ INK = "#71757f"
 
 SEQUENTIAL = "Viridis"
 DIVERGING = ("#1B5E9E", "#5A96C4", "#A9C8DF", "#E4E4E4", "#EDBE93", "#CF7B32", "#8A4208")
-MARGIN, MIN_ASPECT, MAX_ASPECT = 1.2, 0.7, 0.85
+MARGIN, MIN_ASPECT, MAX_ASPECT = 1.24, 0.7, 0.85
 MIN_MEMBERS, MAX_SPREAD = 3, 0.16
 NAME_LENGTH = 24
 _NAME_HEIGHT, _CHARACTER_WIDTH = 0.055, 0.022  # shares of a small map's width
@@ -267,7 +267,10 @@ def _name_annotations(
             continue  # its middle is no place where its texts are
         core = members[away <= np.quantile(away, 0.75)]
         x = float(np.median(core[:, 0]))
-        for y in (float(core[:, 1].max()) + height, float(core[:, 1].min()) - height):
+        under = members[np.abs(members[:, 0] - x) < half_width, 1]
+        top, bottom = float(core[:, 1].max()), float(core[:, 1].min())
+        top = float(under[under < top + height].max(initial=top))
+        for y in (top + height, bottom - height):
             if all(abs(x - a) > half_width + w or abs(y - b) > height for a, b, w in placed):
                 placed.append((x, y, half_width))
                 text = f"<b>{html.escape(short)}</b>"

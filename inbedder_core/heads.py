@@ -34,10 +34,11 @@ def _bert(model: Any) -> Head:
 
 
 def _distilbert(model: Any) -> Head:
-    def transform(h: Tensor) -> Tensor:
-        return model.vocab_layer_norm(model.activation(model.vocab_transform(h)))
-
-    return Head(model.base_model, transform, model.vocab_projector)
+    return Head(
+        model.base_model,
+        lambda h: model.vocab_layer_norm(model.activation(model.vocab_transform(h))),
+        model.vocab_projector,
+    )
 
 
 def _albert(model: Any) -> Head:

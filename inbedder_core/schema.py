@@ -203,7 +203,7 @@ class Settings:
         projection: Method of the map.
         n_neighbors: UMAP's neighbourhood, 2 to 200.
         min_dist: UMAP's minimum distance, 0 to 0.99.
-        sort_by: Index of the view whose leaf order the heatmaps share; None for all views together.
+        sort_by: Index of the view whose leaf order the heatmaps share; None for all together.
         seed: Seed of everything random.
     """
 
@@ -213,7 +213,7 @@ class Settings:
     projection: ProjectionMethod = "umap"
     n_neighbors: int = 15
     min_dist: float = 0.1
-    sort_by: int | None = None
+    sort_by: int | None = 0
     seed: int = 42
 
 

@@ -4,7 +4,6 @@ Reading is forgiving and says in a note what it assumed; what can't be read righ
 sentence. Files come from strangers, so rows, columns and unpacked size are bounded while reading.
 """
 
-import codecs
 import csv
 import json
 import re
@@ -14,10 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from functools import cache, partial
 from io import BytesIO, StringIO
-from itertools import count, islice
+from itertools import chain, islice
 from operator import contains
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from zipfile import ZipFile
 
 from inbedder_core.errors import InputError
@@ -36,19 +35,13 @@ LIMITS = (
 SAMPLES = Path(__file__).parents[1] / "assets" / "samples"
 
 _MAX_UNPACKED = 10 * MAX_BYTES  # a small compressed file can hold very much
-_TEXT_NAMES = (
-    "text sentence utterance review message comment tweet post feedback question query prompt "
-    "content body description document headline title"
-)
+_TEXT_NAMES = """text sentence utterance review message comment tweet post feedback question query
+prompt content body description document headline title""".split()  # noqa: SIM905 (two lines)
 # "text", "Review texts", "customer_review"; but "Great review" may be a text itself.
-_NAMED = re.compile("(?i)({0} |\\w+_)?{0}".format(f"({_TEXT_NAMES.replace(' ', '|')})s?"))
+_NAMED = re.compile("(?i)({0} |\\w+_)?{0}".format(f"({'|'.join(_TEXT_NAMES)})s?"))
 _BINARY = (b"\x89PNG", b"PK\x03\x04", b"\x1f\x8b", b"%PDF-", b"\xff\xd8\xff", b"\xd0\xcf\x11\xe0")
-_ENCODINGS = (
-    "cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 cp932 gb18030 big5 euc_kr euc_jp koi8_r "
-    "mac_roman"
-)
+_ENCODINGS = "cp1250 cp1251 cp1253 cp1255 cp1256 cp932 gb18030 big5 euc_kr euc_jp koi8_r mac_roman"
 _NOT_WESTERN = re.compile(r"[^\W\d_][¡-¬®-³¶¸-¿†-‰‚„][^\W\d_]|[a-z][À-ÞŠŽŒŸ]|\ufffd")
-_Quoting = Literal[0, 3]  # csv.QUOTE_MINIMAL or csv.QUOTE_NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +78,7 @@ class Sample:
 
 def from_lines(pasted: str) -> Collection:
     """Reads a paste: one text per line; blank lines are dropped, order and duplicates kept."""
-    return _collect([line.strip() for line in _clean(pasted).split("\n") if line.strip()])
+    return _collect([t for line in _clean(pasted).split("\n") if (t := line.strip())], {}, "")
 
 
 def from_file(path: Path | str, text_column: str | None = None) -> Collection:
@@ -94,47 +87,43 @@ def from_file(path: Path | str, text_column: str | None = None) -> Collection:
 
 
 def read_table(path: Path | str) -> Table:
-    """Reads a file into rows of text cells, and guesses what its columns mean.
-
-    Raises:
-        InputError: The file is missing, empty, too large, damaged or of another format.
-    """
+    """Reads a file into cells of text; raises `InputError` if it is too large or can't be read."""
     path, notes = Path(path), list[str]()
     ending = path.suffix.lower()
-    # On damaged bytes, the parsers of workbooks and of Parquet raise nearly anything.
-    damage = Exception if ending in (".xlsx", ".parquet") else RecursionError
+    foreign = ending in (".xlsx", ".parquet")
+    damage = Exception if foreign else RecursionError  # foreign parsers raise nearly anything
     try:
-        if ending not in ENDINGS:
-            raise InputError(f"Choose a file that ends in {', '.join(ENDINGS)}.")
-        rows = _bounded(_READERS[ending](_bytes(path), notes))
+        if ending not in ENDINGS or not path.is_file():
+            raise InputError(f"Choose a file that exists and ends in {', '.join(ENDINGS)}.")
+        _at_most(MAX_BYTES, path.stat().st_size, "bytes")
+        if not (data := path.read_bytes()):
+            raise InputError("It is empty.")
+        rows = _bounded(_READERS[ending](data if foreign else _decode(data, notes), notes))
         return _table(rows, ending not in (".csv", ".tsv", ".xlsx"), notes)
     except InputError as error:
         raise InputError(f"{path.name!r} can't be used. {error}") from error
     except damage as error:
-        reason = f"It is damaged, locked, nested too deep, or it isn't {ending[1:]} at all."
-        raise InputError(f"{path.name!r} can't be opened. {reason} Save it as CSV.") from error
+        raise InputError(
+            f"{path.name!r} is damaged, locked or no {ending}: save it again."
+        ) from error
 
 
 def collection(
     table: Table, text_column: str | None = None, label_columns: Sequence[str] | None = None
 ) -> Collection:
-    """Takes texts and labels from a table: from the given columns, or else from the guessed ones.
+    """Takes texts and labels from the given or else the guessed columns; drops rows without text.
 
-    Rows without text are left out; the note says how many.
-
-    Raises:
-        InputError: A column doesn't exist or has no text, or there are too many texts or labels.
+    Raises `InputError` if a column is missing or has no text, or if texts or labels are too many.
     """
     text_column = table.text_column if text_column is None else text_column
     if label_columns is None:
         label_columns = [name for name in table.label_columns if name != text_column]
-    if len(label_columns) > MAX_FACETS:
-        raise InputError(f"{len(label_columns)} label columns are too many; up to {MAX_FACETS}.")
-    for name in (text_column, *label_columns):
-        if name not in table.columns:
-            known = ", ".join(table.columns[:20])
-            raise InputError(f"There is no column {name[:80]!r}. Choose one of: {known}.")
-    at, *places = (table.columns.index(name) for name in (text_column, *label_columns))
+    _at_most(MAX_FACETS, len(label_columns), "label columns")
+    try:
+        at, *places = map(table.columns.index, (text_column, *label_columns))
+    except ValueError as error:
+        known = ", ".join(table.columns[:20])
+        raise InputError(f"There is no such column. Choose one of: {known}.") from error
     rows = [row for row in table.rows if row[at]]
     if not rows:
         raise InputError(f"The column {text_column!r} has no text. Choose another column.")
@@ -148,8 +137,7 @@ def check(texts: Sequence[str]) -> None:
     """Raises `InputError` if there is no text at all, or if there are more than `MAX_TEXTS`."""
     if not any(text.strip() for text in texts):
         raise InputError("There is no text yet. Write one text per line, or choose a file.")
-    if (n := len(texts)) > MAX_TEXTS:
-        raise InputError(f"There are {n:,} texts; up to {MAX_TEXTS:,} are allowed. Take a sample.")
+    _at_most(MAX_TEXTS, len(texts), "texts")
 
 
 @cache
@@ -179,32 +167,17 @@ def _sample(data: dict[str, Any]) -> Sample:
     )
 
 
-def _collect(
-    texts: Sequence[str], labels: Mapping[str, tuple[str, ...]] | None = None, note: str = ""
-) -> Collection:
+def _collect(texts: Sequence[str], labels: Mapping[str, tuple[str, ...]], note: str) -> Collection:
     check(texts)
     if long := sum(len(text) > MAX_CHARACTERS for text in texts):
         note += f" Texts cut to {MAX_CHARACTERS:,} characters: {long:,}."
     kept = tuple(text[:MAX_CHARACTERS].rstrip() for text in texts)
-    return Collection(kept, labels or {}, note.strip())
+    return Collection(kept, labels, note.strip())
 
 
-def _bytes(path: Path) -> bytes:
-    size = path.stat().st_size if path.is_file() else 0
-    if not size:
-        raise InputError("It is empty." if path.is_file() else "There is no such file.")
-    if size > MAX_BYTES:
-        raise InputError(f"It has {size / 1e6:,.1f} MB; up to {MAX_BYTES // 10**6} are allowed.")
-    return path.read_bytes()
-
-
-def _check_size(rows: int = 0, columns: int = 0, unpacked: int = 0) -> None:
-    if rows > MAX_TEXTS:
-        raise InputError(f"It has {rows:,} rows; up to {MAX_TEXTS:,} are allowed. Take a sample.")
-    if columns > MAX_COLUMNS:
-        raise InputError(f"It has {columns:,} columns; up to {MAX_COLUMNS} are allowed.")
-    if unpacked > _MAX_UNPACKED:
-        raise InputError(f"It unpacks to more than {_MAX_UNPACKED // 10**6} MB. Take a sample.")
+def _at_most(limit: int, number: int, things: str) -> None:
+    if number > limit:
+        raise InputError(f"{number:,} {things} are too many; up to {limit:,} fit. Leave some out.")
 
 
 def _bounded(rows: Iterable[Sequence[object]]) -> list[list[str]]:
@@ -214,11 +187,11 @@ def _bounded(rows: Iterable[Sequence[object]]) -> list[list[str]]:
     for seen, row in enumerate(rows):  # the first may be names; what is beyond is only counted
         if seen <= MAX_TEXTS:
             width = max((at for at, value in enumerate(row, 1) if value is not None), default=0)
-            _check_size(columns=width)
+            _at_most(MAX_COLUMNS, width, "columns")
             kept.append([_cell(value) for value in row[:width]])
             size += sum(map(len, kept[-1]))
-            _check_size(unpacked=size)
-    _check_size(rows=seen)
+            _at_most(_MAX_UNPACKED, size, "characters")
+    _at_most(MAX_TEXTS, seen, "rows")
     return kept
 
 
@@ -241,21 +214,19 @@ def _clean(text: str) -> str:
 
 
 def _decode(data: bytes, notes: list[str]) -> str:
-    encoding = "utf-16" if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else ""
+    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else ""
     controls = len(data) - len(data.translate(None, bytes({*range(32)} - {*b"\t\n\f\r\x1b"})))
     if not encoding and (data.startswith(_BINARY) or 20 * controls > len(data)):
-        raise InputError(
-            "It is a binary file (an image, an archive, a workbook), not text. "
-            "Save it as CSV; a workbook must end in .xlsx."
-        )
+        raise InputError("It is a binary file, not text. Save it as CSV, or a workbook as .xlsx.")
     encoding = encoding or _encoding(data)
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         raise InputError("Its character encoding isn't clear. Save it as UTF-8.") from error
     if encoding != "utf-8-sig":
-        name = encoding.replace("cp125", "Windows-125").replace("utf", "UTF")
+        name = encoding.upper().replace("CP125", "Windows-125")
         notes.append(f"Read as {name} because it isn't valid UTF-8.")
+        notes.append("If letters look wrong, save it as UTF-8.")
     return _clean(text)
 
 
@@ -290,23 +261,18 @@ def _table(rows: list[list[str]], named: bool, notes: list[str]) -> Table:
     places: dict[str, int] = {}
     for place, column in enumerate(names):
         if column or any(row[place] for row in cells):
-            base = name = column[:80] or f"column {place + 1}"
-            numbers = count(2)
+            name = column[:80] or f"column {place + 1}"
             while name in places:
-                name = f"{base} ({next(numbers)})"
+                name = f"{name} ({place + 1})"
             places[name] = place
     if not cells or not places:
         raise InputError("It has no text.")
     kept = tuple(tuple(row[at] for at in places.values()) for row in cells)
     text = list(places)[_text_place([*places], kept)]
-    facets = (n for n, at in places.items() if n != text and _is_facet([r[at] for r in cells]))
-    return Table(tuple(places), kept, text, tuple(islice(facets, MAX_FACETS)), " ".join(notes))
-
-
-def _is_facet(values: Sequence[str]) -> bool:
-    """Whether values are few and short enough to be labels."""
-    kinds = {value for value in values if value}
-    return 2 <= len(kinds) <= min(20, max(2, len(values) // 2)) and max(map(len, kinds)) <= 60
+    kinds = {name: {row[at] for row in cells} - {""} for name, at in places.items() if name != text}
+    most = min(20, max(2, len(cells) // 2))
+    facets = [name for name, k in kinds.items() if 2 <= len(k) <= most and max(map(len, k)) <= 60]
+    return Table(tuple(places), kept, text, tuple(facets[:MAX_FACETS]), " ".join(notes))
 
 
 def _is_numeric(values: Sequence[str]) -> bool:
@@ -317,10 +283,9 @@ def _is_numeric(values: Sequence[str]) -> bool:
 
 def _text_place(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
     """The column named like a text, else the one with the longest values that aren't numbers."""
-    columns = zip(*rows[:1_000], strict=True)
-    lengths = [0 if _is_numeric(values) else sum(map(len, values)) for values in columns]
+    lengths = [0 if _is_numeric(v) else sum(map(len, v)) for v in zip(*rows[:1_000], strict=True)]
     plain = [name.lower().removesuffix("s") for name in names]
-    known = (plain.index(name) for name in _TEXT_NAMES.split() if name in plain)
+    known = (plain.index(name) for name in _TEXT_NAMES if name in plain)
     longest = max(range(len(names)), key=lengths.__getitem__)
     return next((place for place in known if lengths[place]), longest)
 
@@ -333,84 +298,67 @@ def _has_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
     values = list(zip(*rest, strict=True))
     longest = _text_place([""] * len(first), rest)
     short = 2 * len(first[longest]) * len(rest) <= sum(map(len, values[longest]))
-    return (short or any(map(_is_numeric, values))) and not any(map(contains, values, first))
+    numbers = any(any(column) and _is_numeric(column) for column in values)
+    return (short or numbers) and not any(map(contains, values, first))
 
 
-def _read_txt(data: bytes, notes: list[str]) -> Iterator[list[str]]:
-    yield ["text"]
-    yield from ([line] for line in _decode(data, notes).split("\n") if line.strip())
-
-
-def _csv(text: str, delimiter: str, quoting: _Quoting, strict: bool = True) -> Iterator[list[str]]:
+def _csv(text: str, sep: str, quote: str, strict: bool = False) -> Iterator[list[str]]:
     csv.field_size_limit(MAX_BYTES)  # the default refuses texts over 131,072 characters
-    reader = csv.reader(StringIO(text), delimiter=delimiter, quoting=quoting, strict=strict)
-    return filter(None, reader)
+    return filter(None, csv.reader(StringIO(text), delimiter=sep, quotechar=quote, strict=strict))
 
 
-def _fit(text: str, delimiter: str, quoting: _Quoting) -> tuple[float, ...]:
+def _fit(text: str, delimiter: str, quote: str) -> tuple[float, ...]:
     """(more than one column, share of rows as wide as the first, width); () if it doesn't fit."""
     try:
-        rows = islice(_csv(text, delimiter, quoting), MAX_TEXTS + 1)
+        rows = islice(_csv(text, delimiter, quote, strict=True), MAX_TEXTS + 1)
         first = next(rows, [])
         widths = Counter(map(len, rows))
     except csv.Error:
         return ()
     width, share = len(first), (1 + widths[len(first)]) / (1 + widths.total())
-    _check_size(columns=width)
     if width < 2:
         return (False, share, width) if share == 1 else ()
-    named = any(_NAMED.fullmatch(cell.strip()) for cell in first)
-    prose = delimiter in ",;" and all(cell.startswith(" ") for cell in first[1:])
+    named = any(_NAMED.fullmatch(cell.strip()) for cell in first[:MAX_COLUMNS])
+    prose = delimiter in ",;" and all(cell.lstrip('"').startswith(" ") for cell in first[1:])
     # A named header settles it, and so does "word, word"; both or neither leave it to the rows.
     return (True, share, width) if (named if named != prose else share >= 0.8) else ()
 
 
-def _read_csv(data: bytes, notes: list[str]) -> Iterator[list[str]]:
-    text = _decode(data, notes)
-    # Quotes are read as plain characters where they don't match; \x1f is in no text: one column.
-    fits = (
-        max((_fit(text, delimiter, quoting), delimiter, quoting) for delimiter in ",;\t|\x1f")
-        for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE)
-    )
-    (_, _, width), delimiter, quoting = next(best for best in fits if best[0])
+def _read_csv(text: str, notes: list[str]) -> Iterator[list[str]]:
+    # \x1e and \x1f are in no text: no quotes, where they don't match, and no delimiter: one column.
+    fits = (max((_fit(text, d, q), d, q) for d in ",;\t|\x1f") for q in '"\x1e')
+    (_, _, width), delimiter, quote = next(best for best in fits if best[0])
+    _at_most(MAX_COLUMNS, int(width), "columns")
     if width < 2:
         notes.append("Read as one column, one text per row.")
-    full = (row for row in _csv(text, delimiter, quoting, False) if len(row) == width)
-    some = list(islice(full, 100)) or [[""]]
-    at = _text_place(some[0], some)
-    for row in _csv(text, delimiter, quoting, False):
+    some = [row for row in islice(_csv(text, delimiter, quote), 100) if len(row) == width]
+    at = _text_place(some[0], some) if some else 0
+    for row in _csv(text, delimiter, quote):
         # Surplus cells come from a text with delimiters but without quotes.
         end = at + 1 + max(0, len(row) - int(width))
-        cells = [*row[:at], delimiter.join(row[at:end]), *row[end:]]
-        yield [_unquoted(cell) for cell in cells] if quoting == csv.QUOTE_NONE else cells
+        row[at:end] = [delimiter.join(row[at:end])]
+        plain = (re.sub(r'^"((?:[^"]|"")*)"$', r"\1", cell).replace('""', '"') for cell in row)
+        yield row if quote == '"' else [*plain]
 
 
-def _unquoted(cell: str) -> str:
-    return cell[1:-1].replace('""', '"') if re.fullmatch(r'"(?:[^"]|"")*"', cell) else cell
-
-
-def _json_values(text: str, lines: bool) -> Any:
-    values = []
+def _read_json(text: str, notes: list[str], *, lines: bool = False) -> Iterator[Sequence[object]]:
+    values: Any = []
     for number, part in enumerate(text.split("\n") if lines else [text], 1):
         try:
             values += [json.loads(part)] if part.strip() else []
         except ValueError as error:
             if str(error).startswith("Extra data") and not lines:  # JSON lines that end in .json
-                return _json_values(text, lines=True)
+                yield from _read_json(text, notes, lines=True)
+                return
             line = number if lines else getattr(error, "lineno", 1)
             raise InputError(f"Line {line:,} isn't valid JSON. Correct it.") from error
-    return values if lines else values[0]
-
-
-def _read_json(data: bytes, notes: list[str], *, lines: bool = False) -> Iterator[Sequence[object]]:
-    values = _json_values(_decode(data, notes), lines)
+    values = values if lines or not values else values[0]
     if not isinstance(values, list):
         raise InputError("It isn't a list. Make it a list of texts, or of objects with a text.")
-    _check_size(rows=len(values))
+    _at_most(MAX_TEXTS, len(values), "entries")
     records = [{"text": value} if isinstance(value, str) else value for value in values]
-    for number, record in enumerate(records, 1):
-        if not isinstance(record, dict):
-            raise InputError(f"Entry {number:,} is neither a text nor an object.")
+    if odd := next((n for n, record in enumerate(records, 1) if not isinstance(record, dict)), 0):
+        raise InputError(f"Entry {odd:,} is neither a text nor an object.")
     columns = list(dict.fromkeys(key for record in records for key in record))
     yield columns
     yield from ([record.get(column) for column in columns] for record in records)
@@ -420,7 +368,7 @@ def _read_xlsx(data: bytes, notes: list[str]) -> Iterator[Sequence[object]]:
     from openpyxl import load_workbook
 
     with ZipFile(BytesIO(data)) as archive:
-        _check_size(unpacked=sum(part.file_size for part in archive.infolist()))
+        _at_most(_MAX_UNPACKED, sum(part.file_size for part in archive.infolist()), "bytes")
     sheets = load_workbook(BytesIO(data), read_only=True, data_only=True).worksheets
     for sheet in sheets:
         sheet.reset_dimensions()  # what a file says of its size is often wrong
@@ -428,8 +376,7 @@ def _read_xlsx(data: bytes, notes: list[str]) -> Iterator[Sequence[object]]:
         filled = (row for row in rows if any(cell is not None for cell in row))
         if first := next(filled, None):
             notes.extend([f"Read the sheet {sheet.title!r}."] if len(sheets) > 1 else [])
-            yield first
-            yield from filled
+            yield from chain([first], filled)
             return
 
 
@@ -438,19 +385,16 @@ def _read_parquet(data: bytes, notes: list[str]) -> Iterator[Sequence[object]]:
 
     file = parquet.ParquetFile(BufferReader(data))
     groups = (file.metadata.row_group(at) for at in range(file.num_row_groups))
-    unpacked = sum(group.total_byte_size for group in groups)
-    _check_size(file.metadata.num_rows, len(file.schema_arrow.names), unpacked)
+    _at_most(_MAX_UNPACKED, sum(group.total_byte_size for group in groups), "unpacked bytes")
+    _at_most(MAX_TEXTS, file.metadata.num_rows, "rows")
     yield file.schema_arrow.names
     for batch in file.iter_batches(batch_size=16):  # few: each row may unpack to megabytes
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
-_READERS: dict[str, Callable[[bytes, list[str]], Iterator[Sequence[object]]]] = {
-    ".csv": _read_csv,
-    ".tsv": _read_csv,
-    ".jsonl": partial(_read_json, lines=True),
-    ".json": _read_json,
-    ".txt": _read_txt,
-    ".xlsx": _read_xlsx,
-    ".parquet": _read_parquet,
-}
+_READERS: dict[str, Callable[[Any, list[str]], Iterator[Sequence[object]]]] = {
+    ".txt": lambda text, _: ([line] for line in f"text\n{text}".split("\n") if line.strip()),
+    ".csv": _read_csv, ".tsv": _read_csv,
+    ".json": _read_json, ".jsonl": partial(_read_json, lines=True),
+    ".xlsx": _read_xlsx, ".parquet": _read_parquet,
+}  # fmt: skip

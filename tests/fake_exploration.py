@@ -16,6 +16,7 @@ from inbedder_core.schema import (
     Settings,
     View,
 )
+from inbedder_core.similarity import heatmap
 
 WORDS = ("cat", "dog", "bird", "fish", "horse", "rabbit")
 
@@ -26,7 +27,7 @@ def fake_view(
     order: np.ndarray,
     names: Sequence[str],
     *,
-    cells: int,
+    max_cells: int,
     seed: int,
     centered: bool = False,
 ) -> View:
@@ -40,11 +41,6 @@ def fake_view(
     nearest = np.argsort(-(cosine - 2 * np.eye(n)), axis=1)[:, :k].astype(np.int32)
     corners = rng.normal(size=(len(names), 2)) * 4
     xy = (corners[groups] + rng.normal(size=(n, 2))).astype(np.float32)
-    size = -(-n // cells)
-    edges = np.arange(0, n, size)
-    ordered = cosine[np.ix_(order, order)]
-    blocks = np.add.reduceat(np.add.reduceat(ordered, edges, 0), edges, 1)
-    widths = np.diff([*edges, n])
     answers = tuple(
         tuple(Answer(names[(g + i) % len(names)], 0.62 / (i + 1) ** 2) for i in range(5))
         for g in groups.tolist()
@@ -57,7 +53,7 @@ def fake_view(
         neighbor_similarity=np.take_along_axis(cosine, nearest, 1),
         clustering=Clustering(groups.astype(np.int32), tuple(names), 0.4),
         projection=Projection(xy - xy.mean(0), rng.random(n).astype(np.float32), "umap"),
-        heatmap=(blocks / np.outer(widths, widths)).astype(np.float32),
+        heatmap=heatmap(vectors, order, max_cells=max_cells),
         label_match={},
     )
 
@@ -72,7 +68,6 @@ def fake_exploration(
 ) -> Exploration:
     """Makes an exploration of n texts whose groups under view v are striped differently."""
     n = len(texts)
-    cells = -(-n // -(-n // max_cells))
     rng = np.random.default_rng(7)
     all_groups = [
         np.arange(n) % len(names[v]) if v == 0 else rng.integers(0, len(names[v]), n)
@@ -80,7 +75,9 @@ def fake_exploration(
     ]
     order = np.argsort(all_groups[0], kind="stable").astype(np.int32)
     views = tuple(
-        fake_view(text, all_groups[v], order, names[v], cells=cells, seed=v, centered=centered)
+        fake_view(
+            text, all_groups[v], order, names[v], max_cells=max_cells, seed=v, centered=centered
+        )
         for v, text in enumerate(instructions)
     )
     pairs = [(a, b) for a in range(len(views)) for b in range(a + 1, len(views))]

@@ -48,7 +48,8 @@ def repository(
     with torch.no_grad():
         hidden_states = model(**features, output_hidden_states=True)["hidden_states"]
     is_mask = torch.eq(features["input_ids"], tokenizer.mask_token_id)
-    return torch.stack([hs[m].mean(0) for hs, m in zip(hidden_states[-1], is_mask, strict=True)]).numpy()
+    rows = zip(hidden_states[-1], is_mask, strict=True)
+    return torch.stack([hs[m].mean(0) for hs, m in rows]).numpy()
 
 
 def _transform(model: Any, h: torch.Tensor) -> torch.Tensor:

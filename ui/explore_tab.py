@@ -5,17 +5,17 @@ from dataclasses import replace
 from typing import Any, cast
 
 import gradio as gr
-from inbedder_core.similarity import cosine
 
 from inbedder_core import projection
 from inbedder_core.errors import Cancelled, InBedderError
 from inbedder_core.explore import checked_instructions, explore, reorder
 from inbedder_core.schema import Collection, Exploration
+from inbedder_core.similarity import cosine
 from inbedder_core.texts import Sample, sample, samples
-from ui import instructions_panel, settings_panel, texts_panel
+from ui import instructions_panel, notice, settings_panel, texts_panel
 from ui.instructions_panel import InstructionsPanel
 from ui.linked_view import LinkedView, payload
-from ui.notice import Notice, note
+from ui.notice import note
 from ui.session import Session
 from ui.settings_panel import GROUPS, SettingsPanel
 from ui.texts_panel import TextsPanel
@@ -32,7 +32,7 @@ def build(opening: Exploration, chosen: Sample) -> None:
         chosen: The sample whose texts and instructions it shows.
     """
     session = gr.State(Session(opening), time_to_live=6 * 3600)
-    notice = Notice(elem_id="notice", render=False)
+    line = notice.build(elem_id="notice", render=False)
     gallery = gr.Radio(
         [(f"{one.emoji} {one.title}", one.name) for one in samples()],
         value=chosen.name,
@@ -41,8 +41,8 @@ def build(opening: Exploration, chosen: Sample) -> None:
     )
     with gr.Row(elem_classes="workbench"):
         with gr.Column(scale=1, min_width=320, elem_classes="left"):
-            text_part = texts_panel.build(chosen.collection, notice)
-            asked = instructions_panel.build(chosen, notice)
+            text_part = texts_panel.build(chosen.collection, line)
+            asked = instructions_panel.build(chosen, line)
             with gr.Row():
                 go = gr.Button(
                     "Explore", variant="primary", elem_id="explore", scale=3, min_width=110
@@ -50,12 +50,12 @@ def build(opening: Exploration, chosen: Sample) -> None:
                 stop = gr.Button(
                     "Cancel", interactive=False, elem_id="cancel", scale=1, min_width=80
                 )
-            notice.render()
+            line.render()
             knobs = settings_panel.build(opening)
         with gr.Column(scale=4, min_width=320, elem_classes="right"):
             view = LinkedView(payload(opening), elem_id="linked-view")
-    _wire_work(session, gallery, text_part, asked, knobs, (go, stop), notice, view)
-    _wire_display(session, knobs, notice, view)
+    _wire_work(session, gallery, text_part, asked, knobs, (go, stop), line, view)
+    _wire_display(session, knobs, line, view)
 
 
 def _wire_work(
@@ -65,7 +65,7 @@ def _wire_work(
     asked: InstructionsPanel,
     knobs: SettingsPanel,
     buttons: tuple[gr.Button, gr.Button],
-    notice: Notice,
+    line: gr.HTML,
     view: LinkedView,
 ) -> None:
     """Everything that starts or stops the work on texts and instructions."""
@@ -81,8 +81,8 @@ def _wire_work(
             *knobs.computing,
             *asked.boxes,
         ],
-        "outputs": [view, notice, stop, knobs.sort_by, knobs.color_by],
-        "show_progress_on": notice,
+        "outputs": [view, line, stop, knobs.sort_by, knobs.color_by],
+        "show_progress_on": line,
         "concurrency_id": "work",
         "concurrency_limit": 1,
         "api_visibility": "private",
@@ -101,16 +101,14 @@ def _wire_work(
     stop.click(Session.cancel, session, queue=False, api_visibility="private")
 
 
-def _wire_display(
-    session: gr.State, knobs: SettingsPanel, notice: Notice, view: LinkedView
-) -> None:
+def _wire_display(session: gr.State, knobs: SettingsPanel, line: gr.HTML, view: LinkedView) -> None:
     """Everything that only shows the same exploration in another way."""
     gr.on(
         [knobs.sort_by.input, knobs.color_by.input],
         _redraw,
         [session, knobs.sort_by, knobs.color_by],
         view,
-        show_progress_on=notice,
+        show_progress_on=line,
         trigger_mode="always_last",
         api_visibility="private",
     )

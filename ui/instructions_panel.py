@@ -8,7 +8,7 @@ import gradio as gr
 
 from inbedder_core.explore import MAX_INSTRUCTIONS
 from inbedder_core.texts import Sample, samples
-from ui.notice import Notice, note
+from ui.notice import note
 
 LETTERS = "ABCD"
 ANYWHERE = (
@@ -36,7 +36,7 @@ class InstructionsPanel:
     suggestions: gr.Dataset
 
 
-def build(sample: Sample, notice: Notice) -> InstructionsPanel:
+def build(sample: Sample, notice: gr.HTML) -> InstructionsPanel:
     """Lays out the panel with the first two instructions of a sample."""
     first = starters(sample)
     boxes, rows, removes = [], [], []

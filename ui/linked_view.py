@@ -16,7 +16,7 @@ import gradio as gr
 from inbedder_core import figures
 from inbedder_core.errors import InputError
 from inbedder_core.explore import finding
-from inbedder_core.schema import Exploration, View
+from inbedder_core.schema import Exploration, FloatArray, View
 
 ASSETS = Path(__file__).parent.parent / "assets"
 SCRIPTS = ("linked_view.js", "linked_table.js")
@@ -110,6 +110,7 @@ def payload(exploration: Exploration, *, color_by: str | None = None) -> dict[st
         "texts": collection.texts,
         "labels": dict(collection.labels),
         "order": exploration.order.tolist(),
+        "cell_starts": _cell_starts(exploration),
         "model": exploration.model.title or exploration.model.name,
         "words": list(words),
         "facet": facet,
@@ -135,13 +136,13 @@ def _view(
         "finding": finding(exploration, index),
         "aria": _aria(view, color_range),
         "answers": [[words.setdefault(a.text, len(words)) for a in row] for row in answers],
-        "probabilities": [[round(float(a.probability), 2) for a in row] for row in answers],
+        "answer_percent": [[round(100 * a.probability) for a in row] for row in answers],
         "groups": view.clustering.labels.tolist(),
         "group_names": list(view.clustering.names),
         "neighbors": view.neighbors[:, :N_SHOWN].tolist(),
-        "neighbor_similarity": _rounded(view.neighbor_similarity[:, :N_SHOWN], 3),
-        "moved": None if moved is None else _rounded(moved, 2),
-        "trust": _rounded(view.projection.trust, 2),
+        "neighbor_permille": _rounded(view.neighbor_similarity[:, :N_SHOWN] * 1000),
+        "moved_percent": None if moved is None else _rounded(moved * 100),
+        "trust_percent": _rounded(view.projection.trust * 100),
         "truncated": view.encoding.truncated.nonzero()[0].tolist(),
         "map": json.loads(figures.map_figure(view, color_by=labels, extent=area).to_json()),
         "heatmap": json.loads(
@@ -150,8 +151,14 @@ def _view(
     }
 
 
-def _rounded(values: Any, digits: int) -> list[Any]:
-    rounded: list[Any] = values.astype(float).round(digits).tolist()
+def _cell_starts(exploration: Exploration) -> list[int]:
+    """Positions in the order where the heatmaps' rows begin (`similarity.heatmap` splits so)."""
+    n, cells = len(exploration.order), len(exploration.views[0].heatmap)
+    return [cell * n // cells for cell in range(cells)]
+
+
+def _rounded(values: FloatArray) -> list[Any]:
+    rounded: list[Any] = values.round().astype(int).tolist()
     return rounded
 
 

@@ -10,7 +10,7 @@ Kind = Literal["info", "working", "error"]
 _SHOW = """
 const line = element.querySelector(".notice");
 const show = () => {
-  const { kind, text } = props.value ? JSON.parse(props.value) : { kind: "info", text: "" };
+  const { kind, text } = JSON.parse(props.value);
   line.textContent = text;
   line.dataset.kind = kind;
   line.setAttribute("role", kind === "error" ? "alert" : "status");
@@ -20,18 +20,17 @@ show();
 """
 
 
-class Notice(gr.HTML):
-    """A line of text with a role that screen readers announce; its text is never markup."""
-
-    def __init__(self, text: str = "", kind: Kind = "info", **kwargs: Any) -> None:
-        options = {
-            "html_template": '<p class="notice" role="status" data-testid="notice"></p>',
-            "js_on_load": _SHOW,
-            "apply_default_css": False,
-        }
-        super().__init__(note(text, kind), **options | kwargs)
+def build(**options: Any) -> gr.HTML:
+    """An empty line whose text is announced by screen readers, and is never read as markup."""
+    return gr.HTML(
+        note(""),
+        html_template='<p class="notice" role="status" data-testid="notice"></p>',
+        js_on_load=_SHOW,
+        apply_default_css=False,
+        **options,
+    )
 
 
 def note(text: str, kind: Kind = "info") -> str:
-    """The value to return for a `Notice` from an event handler."""
+    """The value to return for the line from an event handler."""
     return json.dumps({"kind": kind, "text": text})

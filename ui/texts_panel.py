@@ -1,6 +1,7 @@
 """The texts: a box with one text per line, an upload, an editable table.
 
-The box is what will be explored; the others fill it, and so do the samples. Labels stay attached to their texts.
+The box is what will be explored; the others fill it, and so do the samples. Labels stay attached
+to their texts.
 """
 
 import contextlib
@@ -13,7 +14,7 @@ import gradio as gr
 from inbedder_core import texts
 from inbedder_core.errors import InputError
 from inbedder_core.schema import Collection
-from ui.notice import Notice, note
+from ui.notice import note
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def from_grid(frame: Any) -> Collection:
     return Collection(first, dict(zip(map(str, frame.columns[1:]), others, strict=True)))
 
 
-def build(opening: Collection, notice: Notice) -> TextsPanel:
+def build(opening: Collection, notice: gr.HTML) -> TextsPanel:
     """Lays out the panel.
 
     Args:

@@ -74,8 +74,10 @@ def is_snap(path: Path) -> bool:
 def bring_browser() -> str:
     """The path of a Chromium, installed now if there is none; installers write to stderr."""
     for step in (None, *ways_to_install()):
-        if step and subprocess.run(step, shell=True, stdout=sys.stderr).returncode:
-            continue
+        if step:
+            print("Installing Chromium for the browser journeys.", file=sys.stderr)
+            if subprocess.run(step, shell=True, stdout=sys.stderr).returncode:
+                continue
         if found := find_browser():
             return found
     raise NoBrowserError(
@@ -92,7 +94,7 @@ def ways_to_install() -> list[str]:
     debian = apt and platform.freedesktop_os_release().get("ID") == "debian"
     by_apt = (
         "export DEBIAN_FRONTEND=noninteractive; apt-get -qq update && "
-        "apt-get -qq install -y --no-install-recommends chromium fonts-liberation"
+        "apt-get -qq install -y --no-install-recommends chromium fonts-liberation >/dev/null"
     )
     by_playwright = f'"{sys.executable}" -m playwright install chromium'
     return [*([by_apt] if debian else []), by_playwright + (" --with-deps" if apt else "")]

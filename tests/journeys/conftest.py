@@ -6,6 +6,7 @@ if its page logs an error or asks any other machine for anything. The picture of
 test failed is in build/journeys.
 """
 
+import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -81,8 +82,8 @@ def open_page(request, browser, app_url, page_log):
         take_pictures(request.node.name, contexts)
     for context in contexts:
         context.close()
-    assert page_log.errors == []
-    assert page_log.outside == []
+    assert not page_log.errors, "\n".join(["The page logged errors:", *page_log.errors])
+    assert not page_log.outside, "\n".join(["The page asked elsewhere:", *page_log.outside])
 
 
 @pytest.fixture
@@ -96,6 +97,7 @@ def narrow_page(open_page):
 
 
 def take_pictures(name, contexts):
+    name = re.sub(r"\W+", "-", name)
     pages = [page for context in contexts for page in context.pages]
     for number, page in enumerate(pages, start=1):
         page.screenshot(path=ROOT / "build" / "journeys" / f"{name}-{number}.png")

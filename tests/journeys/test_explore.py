@@ -20,6 +20,7 @@ OWN = [
     )
 ]
 SECONDS = 1000
+BACKGROUND = "getComputedStyle(document.querySelector('gradio-app')).backgroundColor"
 
 
 @pytest.fixture
@@ -40,10 +41,21 @@ def opened(page: Page) -> None:
 def explore(page: Page, texts: str | None = None, **instructions: str) -> None:
     """Fills what is given and presses Explore, then waits for the notice to tell the end."""
     if texts is not None:
-        page.locator("#texts-box textarea").fill(texts)
+        paste(page, texts)
     for letter, instruction in instructions.items():
         page.locator(f"#instruction-{letter} textarea").fill(instruction)
     page.locator("#explore").click()
+
+
+def paste(page: Page, texts: str) -> None:
+    """Puts texts into the box at once, as a paste does; Playwright's fill is slow on many lines."""
+    page.locator("#texts-box textarea").evaluate(
+        """(box, texts) => {
+            box.value = texts;
+            box.dispatchEvent(new Event("input", { bubbles: true }));
+        }""",
+        texts,
+    )
 
 
 def done(page: Page, n: int) -> None:
@@ -77,9 +89,7 @@ def test_another_sample(app):
 
 
 def test_own_texts_group_by_what_is_asked(app):
-    explore(
-        app, "\n".join(OWN), A="Which animal is mentioned?", B="How does the person feel?"
-    )
+    explore(app, "\n".join(OWN), A="Which animal is mentioned?", B="How does the person feel?")
     done(app, len(OWN))
     assert points(app, "A") == len(OWN)
     assert {"cat", "dog", "horse", "parrot"} <= set(chips(app, "A"))
@@ -109,7 +119,6 @@ def test_pointing_at_a_row_highlights_it_everywhere(app):
     expect(app.get_by_test_id("row-3")).to_have_class(re.compile("is-highlighted"))
     for letter in "AB":
         ring = app.get_by_test_id(f"ring-{letter}").first
-        expect(ring).to_be_visible()
         expect(ring).to_have_attribute("data-index", "3")
 
 
@@ -212,7 +221,7 @@ def test_few_texts(app, n):
 
 
 def test_markup_is_text(app):
-    attack = '<img src=x onerror="document.title=\'hacked\'">'
+    attack = "<img src=x onerror=\"document.title='hacked'\">"
     texts = [attack, "I love <mask> cats & dogs", "🐈 😀", "הכלב שלי שמח", *OWN[:6]]
     explore(app, "\n".join(texts), A=f"What is {attack}?")
     done(app, len(texts))
@@ -292,14 +301,12 @@ def test_dark(open_page):
     page = open_page()
     page.goto(DARK)
     opened(page)
-    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    background = page.evaluate(BACKGROUND)
     assert max(map(int, re.findall(r"\d+", background)[:3])) < 60
-    color = page.evaluate(
-        "getComputedStyle(document.querySelector('[data-testid=row-0]')).color"
-    )
+    color = page.evaluate("getComputedStyle(document.querySelector('[data-testid=row-0]')).color")
     assert min(map(int, re.findall(r"\d+", color)[:3])) > 150
     page.locator("#theme").click()
-    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    background = page.evaluate(BACKGROUND)
     assert min(map(int, re.findall(r"\d+", background)[:3])) > 200
 
 

@@ -1,0 +1,176 @@
+"""The data of the linked view, and the component that carries it."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import gradio as gr
+import numpy as np
+import pytest
+from fake_exploration import fake_exploration
+
+from inbedder_core import figures
+from inbedder_core.errors import InputError
+from ui.linked_view import ASSETS, LinkedView, payload
+
+TEXTS = [f"A private text number {i}" for i in range(36)]
+HOSTILE = "<img src=x onerror=alert(1)></script><script>alert(2)</script>{{value}}${value}`"
+
+
+def sent(data):
+    return json.loads(LinkedView().postprocess(data))
+
+
+@pytest.fixture
+def exploration():
+    return fake_exploration(TEXTS)
+
+
+def test_a_payload_is_valid_json_of_matching_lengths(exploration):
+    data = sent(payload(exploration))
+    assert data["texts"] == TEXTS
+    assert sorted(data["order"]) == list(range(36))
+    assert [view["letter"] for view in data["views"]] == ["A", "B"]
+    for view in data["views"]:
+        for name in ("answers", "answer_percent", "groups", "neighbors", "trust_percent"):
+            assert len(view[name]) == 36
+        assert {len(row) for row in view["neighbors"] + view["answers"]} == {5}
+        assert max(view["groups"]) < len(view["group_names"]) <= len(data["styles"])
+        assert view["finding"]
+
+
+def test_answers_neighbours_and_movers_are_the_explorations_own(exploration):
+    data = sent(payload(exploration))
+    a, b = data["views"]
+    for shown, view in zip(data["views"], exploration.views, strict=True):
+        answers = [[data["words"][word] for word in row] for row in shown["answers"]]
+        assert answers == [[a.text for a in row] for row in view.encoding.answers]
+        assert shown["neighbors"] == view.neighbors[:, :5].tolist()
+        cosines = np.array(shown["neighbor_permille"]) / 1000
+        assert np.allclose(cosines, view.neighbor_similarity[:, :5], atol=1e-3)
+        assert shown["truncated"] == [35]
+    assert a["moved_percent"] is None
+    moved = np.array(b["moved_percent"]) / 100
+    assert np.allclose(moved, exploration.comparisons[0].moved, atol=1e-2)
+
+
+def test_moved_is_always_against_the_first_instruction():
+    questions = ("a?", "b?", "c?")
+    exploration = fake_exploration(TEXTS, questions, names=[("x", "y")] * 3)
+    moved = [view["moved_percent"] for view in payload(exploration)["views"]]
+    assert [one is None for one in moved] == [True, False, False]
+
+
+def test_cells_know_their_texts():
+    exploration = fake_exploration([str(i) for i in range(450)])
+    starts = payload(exploration)["cell_starts"]
+    assert len(starts) == len(exploration.views[0].heatmap) == 400
+    vectors = exploration.views[0].vectors[exploration.order]
+    first, second = vectors[starts[7] : starts[8]], vectors[starts[60] : starts[61]]
+    assert np.isclose((first @ second.T).mean(), exploration.views[0].heatmap[7, 60], atol=1e-5)
+    assert payload(fake_exploration(TEXTS))["cell_starts"] == list(range(36))
+
+
+def test_no_text_is_inside_a_figure(exploration):
+    for view in sent(payload(exploration, color_by="kind"))["views"]:
+        assert "private" not in json.dumps([view["map"], view["heatmap"]])
+
+
+def test_a_facet_colours_every_map(exploration):
+    data = sent(payload(exploration, color_by="kind"))
+    facet = data["facet"]
+    assert facet["name"] == "kind"
+    assert facet["rest"] == "no label"
+    for i, label in enumerate(data["labels"]["kind"]):
+        style = data["styles"][facet["of"][i]] if label else data["no_style"]
+        assert not label or facet["names"][facet["of"][i]] == label
+        for view in data["views"]:
+            marker = view["map"]["data"][0]["marker"]
+            assert [marker["color"][i], marker["symbol"][i]] == style
+
+
+def test_an_unknown_facet_is_refused(exploration):
+    with pytest.raises(InputError, match="no label column"):
+        payload(exploration, color_by="nothing")
+
+
+def test_the_texts_id_tells_texts_apart_and_nothing_else(exploration):
+    other = fake_exploration([*TEXTS[1:], TEXTS[0]])
+    again = fake_exploration(TEXTS, ("Another question?",), names=[("x", "y")])
+    ids = [payload(one)["texts_id"] for one in (exploration, other, again)]
+    assert ids[0] == ids[2] != ids[1]
+
+
+def test_the_aria_text_says_what_the_map_shows(exploration):
+    spoken = payload(exploration)["views"][0]["aria"]["map"]
+    assert spoken == (
+        "Map of 36 texts under “What animal is it?”: 4 groups: cat 9, dog 9, bird 9, fish 9."
+    )
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_few_texts(n):
+    data = sent(payload(fake_exploration(TEXTS[:n], names=[("one",), ("two",)])))
+    assert len(data["texts"]) == n
+    assert {len(row) for row in data["views"][0]["neighbors"]} == {n - 1}
+
+
+def test_a_large_payload_stays_small():
+    exploration = fake_exploration(["text"] * 5000)
+    size = len(LinkedView().postprocess(payload(exploration))) - 5000 * len('"text",')
+    assert size < 3_000_000
+
+
+def test_every_symbol_of_the_figures_has_an_outline_on_the_page():
+    script = (ASSETS / "linked_view.js").read_text(encoding="utf-8")
+    outlines = re.search(r"const SYMBOLS = \{(.*?)\};", script, re.DOTALL)[1]
+    assert set(re.findall(r'"([\w-]+)":', outlines)) == set(figures.SYMBOLS)
+
+
+def test_hostile_texts_travel_as_data_and_templates_hold_none(exploration):
+    hostile = fake_exploration([HOSTILE] * 36, (HOSTILE,), names=[(HOSTILE, "b")])
+    component = LinkedView(payload(hostile))
+    assert json.loads(component.value)["texts"][0] == HOSTILE
+    plain = LinkedView()
+    assert component.html_template == plain.html_template
+    assert component.css_template == plain.css_template
+    assert component.js_on_load == plain.js_on_load
+    assert "value" not in component.html_template + component.css_template
+
+
+def test_templates_can_stand_gradios_interpolation():
+    component = LinkedView()
+    for template in (component.html_template, component.css_template):
+        assert not any(mark in template for mark in ("${", "{{", "`", "\\"))
+    assert "@keyframes" not in component.css_template
+
+
+def test_scripts_write_no_markup():
+    for script in ("linked_view.js", "linked_table.js"):
+        code = (ASSETS / script).read_text(encoding="utf-8")
+        assert not re.search(r"(inner|outer)HTML|insertAdjacentHTML|document\.write|eval\(", code)
+        assert len(code.splitlines()) <= 700
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="needs node")
+def test_the_script_parses(tmp_path):
+    script = tmp_path / "script.mjs"
+    script.write_text(f"async function run() {{ {LinkedView().js_on_load} }}", encoding="utf-8")
+    subprocess.run(["node", "--check", str(script)], check=True, capture_output=True)
+
+
+def test_the_component_stays_updatable_and_offers_its_events(exploration):
+    with gr.Blocks():
+        component = LinkedView()
+        for event in (component.pair, component.pin, component.select, component.change):
+            event(lambda: None, None, None)
+    config = component.get_config()
+    assert config["props"] == {"pair_similarity": None}
+    assert config["apply_default_css"] is False
+    json.dumps(config)
+    assert component.postprocess(None) is None
+
+
+def test_making_the_class_leaves_no_stub_behind():
+    assert not (ASSETS.parent / "ui" / "linked_view.pyi").exists()
