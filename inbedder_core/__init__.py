@@ -8,7 +8,7 @@ from typing import Any
 
 _HOMES = {
     "InBedder": "encoder",
-    "explore": "explore",
+    "explore": "exploration",
     "Settings": "schema",
     "Exploration": "schema",
 }

@@ -134,7 +134,7 @@ class Projection:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Clustering:
-    """Groups of n texts, the largest first.
+    """Groups of n texts, the largest first, found on embeddings centred on the collection.
 
     Attributes:
         labels: (n,) int32, the group of every text in [0, len(names)).

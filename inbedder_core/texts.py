@@ -1,7 +1,6 @@
 """Texts in: a paste, a file or a bundled sample -> `Collection`, within the limits.
 
-Reading is forgiving and says in a note what it assumed; what can't be read right is refused in one
-sentence. Files come from strangers, so rows, columns and unpacked size are bounded while reading.
+What reading assumes is said in a note. Files come from strangers, so all sizes are bounded.
 """
 
 import csv
@@ -9,6 +8,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, time
 from functools import cache, partial
@@ -33,7 +33,6 @@ LIMITS = (
     f"{MAX_BYTES // 10**6} MB that end in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}."
 )
 SAMPLES = Path(__file__).parents[1] / "assets" / "samples"
-
 _MAX_UNPACKED = 10 * MAX_BYTES  # a small compressed file can hold very much
 _TEXT_NAMES = """text sentence utterance review message comment tweet post feedback question query
 prompt content body description document headline title""".split()  # noqa: SIM905 (two lines)
@@ -75,6 +74,14 @@ class Sample:
     bad_instruction: tuple[str, str]
     collection: Collection
 
+    @property
+    def starters(self) -> list[str]:
+        """The first instruction of each of the first two facets: the same texts, asked twice."""
+        by_facet: dict[str, str] = {}
+        for instruction, facet in self.instructions:
+            by_facet.setdefault(facet, instruction)
+        return list(by_facet.values())[:2]
+
 
 def from_lines(pasted: str) -> Collection:
     """Reads a paste: one text per line; blank lines are dropped, order and duplicates kept."""
@@ -103,9 +110,7 @@ def read_table(path: Path | str) -> Table:
     except InputError as error:
         raise InputError(f"{path.name!r} can't be used. {error}") from error
     except damage as error:
-        raise InputError(
-            f"{path.name!r} is damaged, locked or no {ending}: save it again."
-        ) from error
+        raise InputError(f"{path.name!r} isn't a readable {ending}: save it again.") from error
 
 
 def collection(
@@ -122,15 +127,13 @@ def collection(
     try:
         at, *places = map(table.columns.index, (text_column, *label_columns))
     except ValueError as error:
-        known = ", ".join(table.columns[:20])
-        raise InputError(f"There is no such column. Choose one of: {known}.") from error
+        raise InputError(f"No such column. Choose: {', '.join(table.columns[:20])}.") from error
     rows = [row for row in table.rows if row[at]]
     if not rows:
         raise InputError(f"The column {text_column!r} has no text. Choose another column.")
     labels = {table.columns[place]: tuple(row[place] for row in rows) for place in places}
-    blank = len(table.rows) - len(rows)
-    note = f"{table.note} Rows without text, left out: {blank:,}." if blank else table.note
-    return _collect([row[at] for row in rows], labels, note)
+    note = f" Rows without text, left out: {n:,}." if (n := len(table.rows) - len(rows)) else ""
+    return _collect([row[at] for row in rows], labels, table.note + note)
 
 
 def check(texts: Sequence[str]) -> None:
@@ -276,8 +279,9 @@ def _table(rows: list[list[str]], named: bool, notes: list[str]) -> Table:
 
 
 def _is_numeric(values: Sequence[str]) -> bool:
-    """Whether few values have letters; links count as numbers, being no text either."""
-    words = [bool(re.match(r"(?!\w+://\S+$)(?s:.*?)[^\W\d_]", value)) for value in values if value]
+    """Whether few values have letters or emoji; links count as numbers, being no text either."""
+    word = r"(?s)(?!\w+://\S+$).*?([^\W\d_]|[☀-\U0001faff])"
+    words = [re.match(word, value) is not None for value in values if value]
     return 2 * sum(words) <= len(words)
 
 
@@ -286,8 +290,7 @@ def _text_place(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
     lengths = [0 if _is_numeric(v) else sum(map(len, v)) for v in zip(*rows[:1_000], strict=True)]
     plain = [name.lower().removesuffix("s") for name in names]
     known = (plain.index(name) for name in _TEXT_NAMES if name in plain)
-    longest = max(range(len(names)), key=lengths.__getitem__)
-    return next((place for place in known if lengths[place]), longest)
+    return next((p for p in known if lengths[p]), max(range(len(names)), key=lengths.__getitem__))
 
 
 def _has_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
@@ -307,36 +310,34 @@ def _csv(text: str, sep: str, quote: str, strict: bool = False) -> Iterator[list
     return filter(None, csv.reader(StringIO(text), delimiter=sep, quotechar=quote, strict=strict))
 
 
-def _fit(text: str, delimiter: str, quote: str) -> tuple[float, ...]:
-    """(more than one column, share of rows as wide as the first, width); () if it doesn't fit."""
-    try:
-        rows = islice(_csv(text, delimiter, quote, strict=True), MAX_TEXTS + 1)
-        first = next(rows, [])
-        widths = Counter(map(len, rows))
-    except csv.Error:
-        return ()
+def _fit(text: str, sep: str) -> tuple[int, float, int, str]:
+    """2 a table, 1 one column, 0 neither; share of rows as wide as the first; width; quote."""
+    for quote in '"\x1e':  # \x1e is in no text: quotes that don't match are plain characters
+        with suppress(csv.Error):
+            rows = islice(_csv(text, sep, quote, strict=True), MAX_TEXTS + 1)
+            first, widths = next(rows, []), Counter(map(len, rows))
+            break
     width, share = len(first), (1 + widths[len(first)]) / (1 + widths.total())
     if width < 2:
-        return (False, share, width) if share == 1 else ()
+        return int(share == 1), share, width, quote
     named = any(_NAMED.fullmatch(cell.strip()) for cell in first[:MAX_COLUMNS])
-    prose = delimiter in ",;" and all(cell.lstrip('"').startswith(" ") for cell in first[1:])
+    prose = sep in ",;" and all(cell.lstrip('"').startswith(" ") for cell in first[1:])
     # A named header settles it, and so does "word, word"; both or neither leave it to the rows.
-    return (True, share, width) if (named if named != prose else share >= 0.8) else ()
+    return 2 * (named if named != prose else share >= 0.8), share, width, quote
 
 
 def _read_csv(text: str, notes: list[str]) -> Iterator[list[str]]:
-    # \x1e and \x1f are in no text: no quotes, where they don't match, and no delimiter: one column.
-    fits = (max((_fit(text, d, q), d, q) for d in ",;\t|\x1f") for q in '"\x1e')
-    (_, _, width), delimiter, quote = next(best for best in fits if best[0])
-    _at_most(MAX_COLUMNS, int(width), "columns")
+    text = re.sub(r"^sep=.\n", "", text)  # a hint that Excel understands
+    # \x1f is in no text: where all else tears texts apart, there is one column.
+    (_, _, width, quote), sep = max((_fit(text, sep), sep) for sep in ",;\t|\x1f")
+    _at_most(MAX_COLUMNS, width, "columns")
     if width < 2:
         notes.append("Read as one column, one text per row.")
-    some = [row for row in islice(_csv(text, delimiter, quote), 100) if len(row) == width]
+    some = [row for row in islice(_csv(text, sep, quote), 100) if len(row) == width]
     at = _text_place(some[0], some) if some else 0
-    for row in _csv(text, delimiter, quote):
-        # Surplus cells come from a text with delimiters but without quotes.
-        end = at + 1 + max(0, len(row) - int(width))
-        row[at:end] = [delimiter.join(row[at:end])]
+    for row in _csv(text, sep, quote):
+        end = at + 1 + max(0, len(row) - width)  # surplus cells: a text without quotes was torn
+        row[at:end] = [sep.join(row[at:end])]
         plain = (re.sub(r'^"((?:[^"]|"")*)"$', r"\1", cell).replace('""', '"') for cell in row)
         yield row if quote == '"' else [*plain]
 
@@ -355,7 +356,6 @@ def _read_json(text: str, notes: list[str], *, lines: bool = False) -> Iterator[
     values = values if lines or not values else values[0]
     if not isinstance(values, list):
         raise InputError("It isn't a list. Make it a list of texts, or of objects with a text.")
-    _at_most(MAX_TEXTS, len(values), "entries")
     records = [{"text": value} if isinstance(value, str) else value for value in values]
     if odd := next((n for n, record in enumerate(records, 1) if not isinstance(record, dict)), 0):
         raise InputError(f"Entry {odd:,} is neither a text nor an object.")

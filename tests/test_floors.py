@@ -18,7 +18,7 @@ FLOORS = (
         "comparison", "cache", "heads",
     },
     {"encoder", "figures", "export"},
-    {"explore"},
+    {"exploration"},
     {"__init__", "recipes"},
     {"ui", "app"},
 )  # fmt: skip
@@ -111,12 +111,12 @@ def test_import_stays_light(module):
     ("room", "source"),
     [
         ("texts", "from .prompts import build"),
-        ("similarity", "def f():\n    from inbedder_core.explore import explore"),
-        ("explore", "from inbedder_core import InBedder"),
-        ("explore", "from . import recipes"),
+        ("similarity", "def f():\n    from inbedder_core.exploration import explore"),
+        ("exploration", "from inbedder_core import InBedder"),
+        ("exploration", "from . import recipes"),
         ("ui", "import inbedder_core.recipes.train"),
         ("schema", "import torch.nn as nn"),
-        ("explore", "import ui.page"),
+        ("exploration", "import ui.page"),
     ],
 )
 def test_the_rule_bites(room, source):
@@ -125,4 +125,4 @@ def test_the_rule_bites(room, source):
 
 def test_the_rule_lets_pass():
     source = "import numpy as np\nfrom . import schema, texts\nfrom .encoder import InBedder"
-    assert list(trespasses("explore", imports(source, "inbedder_core"))) == []
+    assert list(trespasses("exploration", imports(source, "inbedder_core"))) == []

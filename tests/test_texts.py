@@ -221,6 +221,8 @@ def test_a_quote_that_is_never_closed_swallows_nothing(write):
         ("text,label\na\nb,x\n", ("text", "label"), "a"),
         ("1\n2\n3\n", ("text",), "1"),
         ("I love it,\nHate it,\n", ("column 1",), "I love it"),
+        ("sep=;\ntext;label\na, b;x\nc, d;y\n", ("text", "label"), "a, b"),
+        ("text,mood\n😀,pos\n😂,neg\n", ("text", "mood"), "😀"),
     ],
 )
 def test_column_names_are_recognised_and_made_unique(write, content, columns, first):
@@ -273,9 +275,9 @@ def test_columns_can_be_chosen(write):
 
 def test_columns_that_cannot_be_chosen(write):
     table = texts.read_table(write("a.json", '[{"text": "hi", "label": "x", "empty": null}]'))
-    with pytest.raises(InputError, match=r"no such column.*text, label"):
+    with pytest.raises(InputError, match=r"No such column.*text, label"):
         texts.collection(table, "Text")
-    with pytest.raises(InputError, match="no such column"):
+    with pytest.raises(InputError, match="No such column"):
         texts.collection(table, label_columns=["labels"])
     with pytest.raises(InputError, match="'empty' has no text"):
         texts.collection(table, "empty")
@@ -309,6 +311,12 @@ def test_as_many_rows_as_allowed(write):
     for header in ("", "text,label\n"):
         message = refusal(write("a.csv", f"{header}{rows}one more,y\n"))
         assert re.search(r"10,001 (rows|texts).*10,000", message)
+
+
+def test_quotes_are_plain_characters_in_many_tsv_files(write):
+    content = 'user\ttweet\n@a\tI said "no way" lol\n@b\t"A quote, and then no end\n'
+    read = texts.from_file(write("a.tsv", content))
+    assert read.texts == ('I said "no way" lol', '"A quote, and then no end')
 
 
 # --- Encodings
@@ -391,9 +399,9 @@ def test_json_escapes_hide_no_control_characters(write):
         ("a.json", "[{}]", "no text"),
         ("a.json", '[{"text": " "}]', "no text"),
         ("a.json", " \n", "no text"),
-        ("a.json", "[" * 100_000, "damaged"),
+        ("a.json", "[" * 100_000, "readable"),
         ("a.json", "9" * 5_000, "isn't valid JSON"),
-        ("a.jsonl", '"a"\n' * 10_001, "10,001 entries"),
+        ("a.jsonl", '"a"\n' * 10_001, "10,001 rows"),
     ],
 )
 def test_json_that_cannot_be_used(write, name, content, words):
@@ -592,7 +600,7 @@ def test_binary_files_that_end_like_text(write, ending, content):
     "content", [b"text\nhello\n", PNG, zipped(), b"PAR1 PAR1", b"PK\x03\x04"], ids=range(5)
 )
 def test_text_and_damage_that_end_like_workbooks_or_parquet(write, ending, content):
-    assert f"no {ending}" in refusal(write(f"a{ending}", content))
+    assert f"readable {ending}" in refusal(write(f"a{ending}", content))
 
 
 @pytest.mark.parametrize("ending", [".csv", ".tsv", ".txt", ".json", ".jsonl"])

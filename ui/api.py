@@ -6,7 +6,7 @@ import gradio as gr
 
 from inbedder_core import registry
 from inbedder_core.errors import InBedderError
-from inbedder_core.explore import explore
+from inbedder_core.exploration import explore
 from inbedder_core.export import to_dict
 from inbedder_core.schema import ProjectionMethod, Settings
 from ui.session import checkpoint as load

@@ -8,7 +8,7 @@ import gradio as gr
 
 from inbedder_core import projection
 from inbedder_core.errors import Cancelled, InBedderError
-from inbedder_core.explore import checked_instructions, explore, reorder
+from inbedder_core.exploration import checked_instructions, explore, reorder
 from inbedder_core.schema import Collection, Exploration
 from inbedder_core.similarity import cosine
 from inbedder_core.texts import Sample, sample, samples
@@ -121,7 +121,7 @@ def _choose_sample(name: str) -> list[object]:
         texts_panel.lines(one.collection),
         one.collection,
         gr.Dataset(**instructions_panel.suggested(one)),
-        *instructions_panel.fill(instructions_panel.starters(one)),
+        *instructions_panel.fill(one.starters),
     ]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from inbedder_core.explore import MAX_INSTRUCTIONS
+from inbedder_core.exploration import MAX_INSTRUCTIONS
 from inbedder_core.texts import Sample, samples
 from ui.notice import note
 
@@ -38,7 +38,7 @@ class InstructionsPanel:
 
 def build(sample: Sample, notice: gr.HTML) -> InstructionsPanel:
     """Lays out the panel with the first two instructions of a sample."""
-    first = starters(sample)
+    first = sample.starters
     boxes, rows, removes = [], [], []
     for index, letter in enumerate(LETTERS):
         with gr.Row(visible=index < len(first), elem_classes=f"instruction letter-{letter}") as row:
@@ -85,14 +85,6 @@ def build(sample: Sample, notice: gr.HTML) -> InstructionsPanel:
         api_visibility="private",
     )
     return InstructionsPanel(boxes, everything, suggestions)
-
-
-def starters(sample: Sample) -> list[str]:
-    """The first instruction of each of a sample's first two facets."""
-    by_facet: dict[str, str] = {}
-    for instruction, facet in sample.instructions:
-        by_facet.setdefault(facet, instruction)
-    return list(by_facet.values())[:2]
 
 
 def suggested(sample: Sample | None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import gradio as gr
 
 from inbedder_core import figures
 from inbedder_core.errors import InputError
-from inbedder_core.explore import finding
+from inbedder_core.exploration import finding
 from inbedder_core.schema import Exploration, FloatArray, View
 
 ASSETS = Path(__file__).parent.parent / "assets"

@@ -74,7 +74,7 @@ def grid(collection: Collection) -> dict[str, list[str] | list[list[str]]]:
 
 def from_grid(frame: Any) -> Collection:
     """The collection in the editable table, a pandas DataFrame; rows without text are left out."""
-    cells = [["" if c is None else str(c).strip() for c in row] for row in frame.values.tolist()]
+    cells = [[str(cell).strip() for cell in row] for row in frame.fillna("").values.tolist()]
     kept = [row for row in cells if row[0]]
     texts.check([row[0] for row in kept])
     first, *others = zip(*kept, strict=True)

@@ -8,7 +8,7 @@ a fresh exploration.
 import json
 
 from inbedder_core.encoder import InBedder
-from inbedder_core.explore import explore
+from inbedder_core.exploration import explore
 from inbedder_core.export import to_dict
 from inbedder_core.registry import ASSETS
 from inbedder_core.schema import Exploration
@@ -18,12 +18,9 @@ SAMPLE = "pets"
 
 
 def opening() -> Exploration:
-    """Explores the opening sample under the first instruction of its first two facets."""
-    chosen = sample(SAMPLE)
-    by_facet = {facet: instruction for instruction, facet in reversed(chosen.instructions)}
-    facets = list(dict.fromkeys(facet for _, facet in chosen.instructions))[:2]
-    encoder = InBedder.from_pretrained(dtype="float32")
-    return explore(chosen.collection, [by_facet[facet] for facet in facets], encoder=encoder)
+    """Explores the opening sample under its two starting instructions."""
+    chosen, encoder = sample(SAMPLE), InBedder.from_pretrained(dtype="float32")
+    return explore(chosen.collection, chosen.starters, encoder=encoder)
 
 
 def main() -> None:

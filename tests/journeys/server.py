@@ -52,6 +52,8 @@ def environment(port: int) -> dict[str, str]:
         "GRADIO_ANALYTICS_ENABLED": "False",
         "GRADIO_SERVER_NAME": "127.0.0.1",
         "GRADIO_SERVER_PORT": str(port),
+        "HF_ENDPOINT": "http://127.0.0.1:9",  # nobody listens: no hub, on any machine
+        "HF_HUB_CACHE": str(ROOT / "build" / "no-hub-cache"),
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from inbedder_core.errors import Cancelled, InputError
-from inbedder_core.explore import explore, finding, reorder
+from inbedder_core.exploration import explore, finding, reorder
 from inbedder_core.export import from_dict, to_dict
 from inbedder_core.schema import Collection, Settings
 
