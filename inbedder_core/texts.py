@@ -1,4 +1,4 @@
-"""Texts in: a paste, a file or a bundled sample -> `Collection`, within the limits.
+"""Texts in: a paste or a file -> `Collection`, within the limits.
 
 What reading assumes is said in a note. Files come from strangers, so all sizes are bounded.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, time
-from functools import cache, partial
+from functools import partial
 from io import BytesIO, StringIO
 from itertools import chain, islice
 from operator import contains
@@ -32,7 +32,6 @@ LIMITS = (
     f"Up to {MAX_TEXTS:,} texts of up to {MAX_CHARACTERS:,} characters each; files of up to "
     f"{MAX_BYTES // 10**6} MB that end in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}."
 )
-SAMPLES = Path(__file__).parents[1] / "assets" / "samples"
 _MAX_UNPACKED = 10 * MAX_BYTES  # a small compressed file can hold very much
 _TEXT_NAMES = """text sentence utterance review message comment tweet post feedback question query
 prompt content body description document headline title""".split()  # noqa: SIM905 (two lines)
@@ -60,27 +59,6 @@ class Table:
     text_column: str
     label_columns: tuple[str, ...]
     note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A bundled collection, with (instruction, facet) pairs and one (bad instruction, why)."""
-
-    name: str
-    title: str
-    emoji: str
-    description: str
-    instructions: tuple[tuple[str, str], ...]
-    bad_instruction: tuple[str, str]
-    collection: Collection
-
-    @property
-    def starters(self) -> list[str]:
-        """The first instruction of each of the first two facets: the same texts, asked twice."""
-        by_facet: dict[str, str] = {}
-        for instruction, facet in self.instructions:
-            by_facet.setdefault(facet, instruction)
-        return list(by_facet.values())[:2]
 
 
 def from_lines(pasted: str) -> Collection:
@@ -141,33 +119,6 @@ def check(texts: Sequence[str]) -> None:
     if not any(text.strip() for text in texts):
         raise InputError("There is no text yet. Write one text per line, or choose a file.")
     _at_most(MAX_TEXTS, len(texts), "texts")
-
-
-@cache
-def samples() -> tuple[Sample, ...]:
-    """All bundled collections, "pets" first and the others by title."""
-    found = [_sample(json.loads(path.read_text("utf-8"))) for path in SAMPLES.glob("*.json")]
-    return tuple(sorted(found, key=lambda sample: (sample.name != "pets", sample.title)))
-
-
-def sample(name: str) -> Sample:
-    """The bundled collection of that name; raises `InputError` if there is none."""
-    known = {found.name: found for found in samples()}
-    if name not in known:
-        raise InputError(f"There is no such sample. Choose one of: {', '.join(known)}.")
-    return known[name]
-
-
-def _sample(data: dict[str, Any]) -> Sample:
-    texts, bad = data.pop("texts"), data.pop("bad_instruction")
-    facets = dict.fromkeys(facet for text in texts for facet in text["labels"])
-    labels = {facet: tuple(text["labels"].get(facet, "") for text in texts) for facet in facets}
-    return Sample(
-        instructions=tuple((one["instruction"], one["facet"]) for one in data.pop("instructions")),
-        bad_instruction=(bad["instruction"], bad["why"]),
-        collection=Collection(tuple(text["text"] for text in texts), labels),
-        **data,
-    )
 
 
 def _collect(texts: Sequence[str], labels: Mapping[str, tuple[str, ...]], note: str) -> Collection:

@@ -14,8 +14,8 @@ CORE = ROOT / "inbedder_core"
 FLOORS = (
     {"errors", "schema"},
     {
-        "texts", "prompts", "answers", "registry", "similarity", "projection", "clustering",
-        "comparison", "cache", "heads",
+        "texts", "samples", "prompts", "answers", "registry", "heads", "cache", "similarity",
+        "projection", "clustering", "comparison",
     },
     {"encoder", "figures", "export"},
     {"exploration"},

@@ -7,7 +7,7 @@ import numpy as np
 from inbedder_core.exploration import explore
 from inbedder_core.export import from_dict
 from inbedder_core.registry import ASSETS
-from inbedder_core.texts import sample
+from inbedder_core.samples import sample
 
 OPENING = from_dict(json.loads((ASSETS / "opening.json").read_text(encoding="utf-8")))
 

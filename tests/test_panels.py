@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from inbedder_core.errors import InputError
+from inbedder_core.samples import sample, samples
 from inbedder_core.schema import Collection, Settings
-from inbedder_core.texts import sample, samples
 from ui import instructions_panel, settings_panel, texts_panel
 from ui.notice import note
 from ui.session import Session

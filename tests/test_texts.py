@@ -2,7 +2,6 @@
 
 import csv
 import io
-import itertools
 import json
 import random
 import re
@@ -10,7 +9,6 @@ import string
 import subprocess
 import sys
 import zipfile
-from collections import Counter
 from datetime import date, datetime
 from functools import partial
 
@@ -639,67 +637,6 @@ def test_damaged_files_are_read_or_refused(workbook, parquet_file, kind, changes
         content[int(place * len(content))] = byte
     path.write_bytes(content[: 1 + int(end * len(content))])
     assert len(str(outcome(path))) < 3_000
-
-
-# --- Samples
-
-SAMPLE_FILES = sorted(texts.SAMPLES.glob("*.json"))
-
-
-def words(text):
-    return set(re.findall(r"\w+", text.lower()))
-
-
-def alike(a, b):
-    return len(words(a) & words(b)) / len(words(a) | words(b))
-
-
-def test_there_are_at_least_ten_samples():
-    assert len(SAMPLE_FILES) >= 10
-
-
-def test_pets_come_first_and_the_others_by_title():
-    first, *others = texts.samples()
-    assert first.name == "pets"
-    assert [one.title for one in others] == sorted(one.title for one in others)
-    assert texts.samples() is texts.samples()
-    assert texts.sample("pets") is first
-
-
-def test_unknown_sample():
-    with pytest.raises(InputError, match="Choose one of: pets"):
-        texts.sample("unicorns")
-
-
-@pytest.mark.parametrize("path", SAMPLE_FILES, ids=lambda path: path.stem)
-def test_sample(path):
-    sample = texts.sample(path.stem)
-    texts.check(sample.collection.texts)
-    facets = sample.collection.labels
-    assert sample.name == path.stem
-    assert all((sample.title, sample.emoji, sample.description, *sample.bad_instruction))
-    assert 24 <= len(sample.collection) <= 60
-    assert len(facets) >= 2
-    assert len(sample.instructions) >= 3
-    assert all(instruction.strip() for instruction, _ in sample.instructions)
-    assert {facet for _, facet in sample.instructions} <= facets.keys()
-    assert sample.bad_instruction[0] not in dict(sample.instructions)
-
-
-@pytest.mark.parametrize("path", SAMPLE_FILES, ids=lambda path: path.stem)
-def test_sample_has_every_label_and_no_facet_is_one_sided(path):
-    sample = texts.sample(path.stem)
-    for facet, labels in sample.collection.labels.items():
-        counts = Counter(labels)
-        assert "" not in counts, facet
-        assert 2 <= len(counts) <= 8, facet
-        assert counts.most_common(1)[0][1] < 0.6 * len(labels), facet
-
-
-@pytest.mark.parametrize("path", SAMPLE_FILES, ids=lambda path: path.stem)
-def test_sample_has_no_near_duplicates(path):
-    pairs = itertools.combinations(texts.sample(path.stem).collection.texts, 2)
-    assert [pair for pair in pairs if alike(*pair) > 0.6] == []
 
 
 # --- The house

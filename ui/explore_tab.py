@@ -9,9 +9,9 @@ import gradio as gr
 from inbedder_core import projection
 from inbedder_core.errors import Cancelled, InBedderError
 from inbedder_core.exploration import checked_instructions, explore, reorder
+from inbedder_core.samples import Sample, sample, samples
 from inbedder_core.schema import Collection, Exploration
 from inbedder_core.similarity import cosine
-from inbedder_core.texts import Sample, sample, samples
 from ui import instructions_panel, notice, settings_panel, texts_panel
 from ui.instructions_panel import InstructionsPanel
 from ui.linked_view import LinkedView, payload

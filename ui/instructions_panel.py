@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from inbedder_core.exploration import MAX_INSTRUCTIONS
-from inbedder_core.texts import Sample, samples
+from inbedder_core.samples import Sample, samples
 from ui.notice import note
 
 LETTERS = "ABCD"

@@ -7,8 +7,8 @@ from typing import Any
 import gradio as gr
 
 from inbedder_core.export import from_dict
+from inbedder_core.samples import sample
 from inbedder_core.schema import Exploration
-from inbedder_core.texts import sample
 from ui import api, explore_tab, use_it_tab
 
 ASSETS = Path(__file__).parents[1] / "assets"

@@ -11,8 +11,8 @@ from inbedder_core.encoder import InBedder
 from inbedder_core.exploration import explore
 from inbedder_core.export import to_dict
 from inbedder_core.registry import ASSETS
+from inbedder_core.samples import sample
 from inbedder_core.schema import Exploration
-from inbedder_core.texts import sample
 
 SAMPLE = "pets"
 
