@@ -18,7 +18,7 @@ class CachedEncoder:
     cache holds no text. One cache belongs to one session; it is never shared between visitors.
     """
 
-    def __init__(self, encoder: Encoder, max_bytes: int = 128_000_000) -> None:
+    def __init__(self, encoder: Encoder, max_bytes: int = 64_000_000) -> None:
         """Starts empty.
 
         Args:

@@ -1,5 +1,6 @@
 """Groups of texts: how many, which, and what the model's answers call them."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
@@ -10,6 +11,7 @@ from inbedder_core.errors import InputError
 from inbedder_core.schema import Answer, FloatArray, IntArray
 
 MOST_GROUPS = 50
+FEW_GROUPS = 5  # may be found however few the texts; more only up to the square root of n
 SAMPLE = 1_000
 
 
@@ -26,7 +28,8 @@ def cluster(
         n_groups: How many groups, 1 to 50; None takes the number with the largest mean silhouette.
             There are never more groups than distinct rows, nor fewer than two unless all rows are
             the same or one group was asked for.
-        max_groups: The most groups that None may choose.
+        max_groups: The most groups that None may choose; few texts have fewer, at most the
+            square root of n or 5, whichever is larger.
         seed: Seed of the sample from which the hierarchy of a large collection is made.
 
     Returns:
@@ -44,9 +47,8 @@ def cluster(
     rows, inverse, counts = np.unique(vectors, axis=0, return_inverse=True, return_counts=True)
     if len(rows) < 2 or n_groups == 1:
         return np.zeros(len(vectors), np.int32), None
-    # As many groups as texts say nothing, but copies of one text are a group.
-    most = min(max_groups, len(rows), max(len(vectors) - 1, 2))
-    sizes = [min(n_groups, len(rows))] if n_groups else list(range(2, max(most, 2) + 1))
+    sizes = [n_groups] if n_groups else _candidates(len(vectors), max_groups)
+    sizes = sorted({min(size, len(rows)) for size in sizes})
     divisions = _divisions(rows, counts, sizes, seed)
     silhouettes = [_silhouette(rows, counts, labels) for labels in divisions]
     best = int(np.argmax(silhouettes))  # the fewest groups among equals
@@ -96,6 +98,12 @@ def label_match(labels: IntArray, facet_labels: Sequence[str]) -> float:
     given = np.array(facet_labels, dtype=str)
     labelled = given != ""
     return float(v_measure_score(given[labelled], labels[labelled])) if labelled.any() else 0.0
+
+
+def _candidates(n: int, max_groups: int) -> range:
+    # Silhouette likes many tiny groups. As many groups as texts say nothing at all.
+    most = min(max_groups, max(FEW_GROUPS, math.isqrt(n)), n - 1)
+    return range(2, max(most, 2) + 1)
 
 
 def _divisions(

@@ -16,7 +16,9 @@ def test_the_python_block_runs(capsys):
     assert "'I dislike cats!' by animal" in said
     assert "'I love dogs!' by emotion" in said
     assert names["embeddings"].shape == (3, 384)
-    assert names["answers"][0][0][0].startswith("cat")
+    word, probability = names["answers"][0][0]
+    assert word == "cats"
+    assert 0.85 < probability < 0.95
 
 
 def test_the_code_on_the_page_runs():

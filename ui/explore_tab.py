@@ -1,7 +1,8 @@
 """The tab Explore: texts and instructions on the left, the linked view on the right."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import gradio as gr
@@ -10,18 +11,20 @@ from inbedder_core import projection
 from inbedder_core.errors import Cancelled, InBedderError
 from inbedder_core.exploration import checked_instructions, explore, reorder
 from inbedder_core.samples import Sample, sample, samples
-from inbedder_core.schema import Collection, Exploration
+from inbedder_core.schema import Collection, Exploration, Settings
 from inbedder_core.similarity import cosine
 from ui import instructions_panel, notice, settings_panel, texts_panel
 from ui.instructions_panel import InstructionsPanel
 from ui.linked_view import LinkedView, payload
 from ui.notice import note
 from ui.session import Session
-from ui.settings_panel import GROUPS, SettingsPanel
+from ui.settings_panel import SettingsPanel
 from ui.texts_panel import TextsPanel
 
 N_COMPUTING = 7
 """Number of components in `SettingsPanel.computing`."""
+
+UMAP_LATER = "UMAP is getting ready, which takes some seconds once; until then the map is PCA's."
 
 
 def build(opening: Exploration, chosen: Sample) -> None:
@@ -31,7 +34,7 @@ def build(opening: Exploration, chosen: Sample) -> None:
         opening: What to show before anything was pressed.
         chosen: The sample whose texts and instructions it shows.
     """
-    session = gr.State(Session(opening), time_to_live=6 * 3600)
+    session = gr.State(Session(opening), time_to_live=2 * 3600)
     line = notice.build(elem_id="notice", render=False)
     gallery = gr.Radio(
         [(f"{one.emoji} {one.title}", one.name) for one in samples()],
@@ -77,6 +80,7 @@ def _wire_work(
             text_part.box,
             text_part.source,
             knobs.checkpoint,
+            knobs.sort_by,
             knobs.color_by,
             *knobs.computing,
             *asked.boxes,
@@ -90,11 +94,19 @@ def _wire_work(
     chosen = gallery.input(
         _choose_sample,
         gallery,
-        [text_part.box, text_part.source, asked.suggestions, *asked.everything],
+        [text_part.box, text_part.source, *asked.everything],
         show_progress="hidden",
         api_visibility="private",
     )
     chosen.then(**work)
+    text_part.box.change(
+        _suggest,
+        text_part.box,
+        asked.suggestions,
+        show_progress="hidden",
+        trigger_mode="always_last",
+        api_visibility="private",
+    )
     gr.on([go.click, *(box.submit for box in asked.boxes)], **work, trigger_mode="always_last")
     changes = [getattr(knob, "release", knob.input) for knob in knobs.computing]
     gr.on(changes, **work, trigger_mode="always_last")
@@ -120,9 +132,14 @@ def _choose_sample(name: str) -> list[object]:
     return [
         texts_panel.lines(one.collection),
         one.collection,
-        gr.Dataset(**instructions_panel.suggested(one)),
         *instructions_panel.fill(one.starters),
     ]
+
+
+def _suggest(box: str) -> gr.Dataset:
+    """The instructions of the sample whose texts stand in the box, or some that fit any texts."""
+    shown = (one for one in samples() if texts_panel.lines(one.collection) == box)
+    return gr.Dataset(**instructions_panel.suggested(next(shown, None)))
 
 
 def _run(
@@ -130,64 +147,63 @@ def _run(
     box: str,
     source: Collection,
     checkpoint: str,
+    sort_by: str,
     color_by: str,
     *rest: Any,
     progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds it by this default
 ) -> Iterator[tuple[object, ...]]:
     """Explores what the page holds; on a problem says so and leaves the page as it is."""
     session.start()
-    skip = gr.skip()
+    skip, idle = gr.skip(), gr.Button(interactive=False)
     yield skip, note("", "working"), gr.Button(interactive=True), skip, skip
-    idle = gr.Button(interactive=False)
+
+    def on_stage(stage: str, share: float) -> None:
+        session.raise_if_cancelled()
+        progress(share, desc=stage)
+
     try:
-        settings = settings_panel.settings(*rest[:N_COMPUTING])
-        written = [text for text in rest[N_COMPUTING:] if text.strip()]
-        instructions = checked_instructions(written or [""])
+        instructions, settings = _asked(rest, sort_by)
         collection = texts_panel.current(box, source)
-
-        def on_stage(stage: str, share: float) -> None:
-            session.raise_if_cancelled()
-            progress(share, desc=stage)
-
         on_stage("Loading the checkpoint", 0)
         encoder = session.encoder(checkpoint)
+        work = partial(explore, collection, instructions, encoder=encoder, on_stage=on_stage)
         if settings.projection == "umap" and not projection.is_warm():
-            # A first picture at once; UMAP's follows below, when its compilation is through.
-            first = replace(settings, projection="pca")
-            session.exploration = explore(
-                collection, instructions, encoder=encoder, settings=first, on_stage=on_stage
-            )
-            shown = payload(session.exploration, color_by=_facet(session.exploration, color_by))
-            waiting = "UMAP is getting ready, which takes some seconds once; until then PCA."
-            yield shown, note(waiting, "working"), skip, skip, skip
+            session.exploration = work(settings=replace(settings, projection="pca"))
+            yield _drawn(session.exploration, color_by), note(UMAP_LATER, "working"), *[skip] * 3
             projection.warm_up()
-        session.exploration = explore(
-            collection, instructions, encoder=encoder, settings=settings, on_stage=on_stage
-        )
+        session.exploration = work(settings=settings)
     except Cancelled as stopped:
         yield skip, note(str(stopped)), idle, skip, skip
     except InBedderError as error:
         yield skip, note(str(error), "error"), idle, skip, skip
     else:
-        exploration = session.exploration
-        sort_by, colors = settings_panel.display_choices(exploration, color_by)
-        shown = payload(exploration, color_by=_facet(exploration, color_by))
-        yield shown, note(_summary(exploration)), idle, sort_by, colors
+        found = session.exploration
+        choices = settings_panel.display_choices(found, color_by)
+        yield _drawn(found, color_by), note(_summary(found)), idle, *choices
+
+
+def _asked(values: Sequence[Any], sort_by: str) -> tuple[list[str], Settings]:
+    """Instructions and settings from the values of the settings' and the instructions' boxes."""
+    settings = settings_panel.settings(*values[:N_COMPUTING])
+    written = [text for text in values[N_COMPUTING:] if text.strip()]
+    instructions = checked_instructions(written or [""])
+    order = settings_panel.sort_index(sort_by)
+    exists = order is None or order < len(instructions)
+    return instructions, replace(settings, sort_by=order) if exists else settings
+
+
+def _drawn(exploration: Exploration, color_by: str) -> dict[str, Any]:
+    known = color_by in exploration.collection.labels
+    return payload(exploration, color_by=color_by if known else None)
 
 
 def _summary(exploration: Exploration) -> str:
     n, cut = len(exploration.collection), int(exploration.views[0].encoding.truncated.sum())
-    several = (
-        f"{len(exploration.views)} instructions" if len(exploration.views) > 1 else "1 instruction"
-    )
-    sentence = f"{n:,} text{'s' * (n != 1)} read under {several}."
+    v = len(exploration.views)
+    sentence = f"{n:,} text{'s' * (n != 1)} read under {v} instruction{'s' * (v != 1)}."
     if cut:
         sentence += f" {cut:,} too long for the checkpoint: the end was not read."
     return " ".join((sentence, exploration.collection.note)).strip()
-
-
-def _facet(exploration: Exploration, color_by: str) -> str | None:
-    return color_by if color_by in exploration.collection.labels else None
 
 
 def _redraw(session: Session, sort_by: str, color_by: str) -> dict[str, Any]:
@@ -195,7 +211,7 @@ def _redraw(session: Session, sort_by: str, color_by: str) -> dict[str, Any]:
     index = settings_panel.sort_index(sort_by)
     if index != exploration.settings.sort_by:
         exploration = session.exploration = reorder(exploration, index)
-    return payload(exploration, color_by=None if color_by == GROUPS else color_by)
+    return _drawn(exploration, color_by)
 
 
 def _pair(session: Session, event: gr.EventData) -> LinkedView:

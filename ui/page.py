@@ -9,6 +9,7 @@ import gradio as gr
 from inbedder_core.export import from_dict
 from inbedder_core.samples import sample
 from inbedder_core.schema import Exploration
+from inbedder_core.texts import MAX_BYTES
 from ui import api, explore_tab, use_it_tab
 
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -38,7 +39,7 @@ def build() -> gr.Blocks:
         theme.click(None, js=_THEME_BUTTON, api_visibility="private")
         with gr.Tab("Explore"):
             explore_tab.build(opening(), sample(OPENING_SAMPLE))
-        with gr.Tab("Use it"):
+        with gr.Tab("Use it"), gr.Column(elem_classes="page-of-text"):
             use_it_tab.build()
         api.add()
     return page.queue(default_concurrency_limit=4)
@@ -57,7 +58,7 @@ def launch_options() -> dict[str, Any]:
         "css_paths": ASSETS / "app.css",
         "footer_links": ["api"],
         "run_history": False,  # it would keep what visitors type in their browser
-        "max_file_size": "20mb",
-        "show_error": True,
+        "max_file_size": MAX_BYTES,
+        "state_session_capacity": 100,  # visitors whose work is kept in memory
         "ssr_mode": False,
     }
