@@ -2,7 +2,8 @@
 
 The language-model head answers in sub-word pieces. Pieces that stand side by side in the text
 ("su" + "##shi", "new" + "york") are read as the text's own word; the other pieces count only if
-they can start a word; case is ignored when the same word comes twice. Articles are no answer.
+they can start a word; case is ignored when the same word comes twice. Articles,
+conjunctions and single Latin letters are no answer.
 """
 
 from collections import defaultdict
@@ -19,7 +20,7 @@ _TOGETHER = 0.6
 """Neighbouring words are a phrase if the smaller probability is this share of the larger."""
 
 
-_ARTICLES = frozenset({"a", "an", "the"})
+_FILLERS = frozenset({"a", "an", "the", "and", "or", "but"})
 
 
 class AnswerReader:
@@ -83,7 +84,7 @@ class AnswerReader:
         words: defaultdict[str, float], spelling: dict[str, str], word: str, parts: Iterable[float]
     ) -> None:
         word = " ".join(word.split())
-        if word.casefold() not in _ARTICLES and any(c.isalnum() for c in word):
+        if _says_something(word):
             words[word.casefold()] += sum(parts)
             spelling.setdefault(word.casefold(), word)
 
@@ -108,7 +109,7 @@ class AnswerReader:
         previous = 0.0
         for word in self._words(text_ids):
             best = max(probability.get(token, 0.0) for token in word)
-            if best < _NOTICEABLE or self.backend.decode(word).strip().casefold() in _ARTICLES:
+            if best < _NOTICEABLE or not _says_something(self.backend.decode(word).strip()):
                 previous = 0.0
                 continue
             if min(best, previous) >= _TOGETHER * max(best, previous):
@@ -126,3 +127,11 @@ class AnswerReader:
             else:
                 words.append([token])
         return words
+
+
+def _says_something(word: str) -> bool:
+    """Whether a word can be an answer: a number, or letters that are more than "s" or "the"."""
+    letters = [character for character in word if character.isalnum()]
+    if len(letters) == 1:
+        return not (letters[0].isascii() and letters[0].isalpha())
+    return bool(letters) and word.casefold() not in _FILLERS

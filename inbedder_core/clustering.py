@@ -13,6 +13,7 @@ from inbedder_core.schema import Answer, FloatArray, IntArray
 MOST_GROUPS = 50
 FEW_GROUPS = 5  # may be found however few the texts; more only up to the square root of n
 SAMPLE = 1_000
+NEGLIGIBLE = 1e-9  # an answer this improbable names nothing, and its rarity might overflow
 
 
 def cluster(
@@ -110,20 +111,34 @@ def _divisions(
     rows: FloatArray, counts: NDArray[np.int64], sizes: Sequence[int], seed: int
 ) -> list[NDArray[np.int64]]:
     """The rows divided into each number of groups, every row weighing as many as its copies."""
-    from scipy.cluster.hierarchy import cut_tree, ward
     from sklearn.cluster import KMeans
 
     chosen = np.arange(len(rows))
     if len(rows) > SAMPLE:
         chosen = np.sort(np.random.default_rng(seed).choice(chosen, SAMPLE, replace=False))
     sample = rows[chosen]
-    cuts = cut_tree(ward(sample), n_clusters=sizes)  # (len(sample), len(sizes))
     divisions = []
-    for size, cut in zip(sizes, cuts.T, strict=True):
+    for size, cut in zip(sizes, _cuts(sample, sizes), strict=True):
         centres = np.stack([sample[cut == group].mean(axis=0) for group in range(size)])
         means = KMeans(size, init=centres, n_init=1).fit(rows, sample_weight=counts)
         divisions.append(means.labels_ if size < len(rows) else np.arange(size))
     return divisions
+
+
+def _cuts(rows: FloatArray, sizes: Sequence[int]) -> list[NDArray[np.int64]]:
+    """Ward's hierarchy of the rows, cut where it has each number of groups.
+
+    SciPy's `cut_tree` gives too few groups for some ascending sizes.
+    """
+    from scipy.cluster.hierarchy import ward
+    from scipy.spatial.distance import pdist
+
+    n = len(rows)
+    labels, cuts = np.arange(n), {n: np.arange(n)}
+    for merged, (a, b) in enumerate(ward(pdist(rows))[:, :2], start=n):
+        labels[(labels == a) | (labels == b)] = merged
+        cuts[2 * n - 1 - merged] = np.unique(labels, return_inverse=True)[1]
+    return [cuts[size] for size in sizes]
 
 
 def _silhouette(rows: FloatArray, counts: NDArray[np.int64], labels: NDArray[np.int64]) -> float:
@@ -179,7 +194,7 @@ def _shares(
     for group, own in zip(labels.tolist(), answers, strict=True):
         for text, probability in own:
             word = text.strip()
-            if word and probability > 0:
+            if word and probability > NEGLIGIBLE:
                 shares[group][word.casefold()] += probability / sizes[group]
                 spellings[word.casefold()][word] += 1
     return shares, {word: seen.most_common(1)[0][0] for word, seen in spellings.items()}

@@ -59,7 +59,7 @@ def explore(
         >>> result.views[0].clustering.names
         ('cat', 'dog')
     """
-    collection = texts if isinstance(texts, Collection) else Collection(tuple(texts))
+    collection = texts if isinstance(texts, Collection) else _collected(texts)
     settings = settings or Settings()
     asked = checked_instructions(instructions)
     check(collection.texts)
@@ -135,11 +135,19 @@ def finding(exploration: Exploration, index: int) -> str:
     if groups.silhouette is None:
         return f"All {n} texts look the same here: {groups.names[0]}."
     apart = next(words for limit, words in _APART if groups.silhouette >= limit)
+    if len(groups.names) == n:
+        apart = "one text each"  # their silhouette is 0 by definition and says nothing
     sentence = f"{len(groups.names)} groups, {apart}: {' · '.join(groups.names)}"
     facet, match = max(view.label_match.items(), key=lambda item: item[1], default=("", 0.0))
     if match >= _MATCH:
         sentence += f"; they match the labels “{facet}” (V-measure {match:.2f})"
     return f"{sentence}."
+
+
+def _collected(texts: Sequence[str]) -> Collection:
+    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+        raise InputError('The texts must be a list of strings; for one text, write ["…"].')
+    return Collection(tuple(texts))
 
 
 _APART = (

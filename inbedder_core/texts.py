@@ -117,7 +117,7 @@ def collection(
 def check(texts: Sequence[str]) -> None:
     """Raises `InputError` if there is no text at all, or if there are more than `MAX_TEXTS`."""
     if not any(text.strip() for text in texts):
-        raise InputError("There is no text yet. Write one text per line, or choose a file.")
+        raise InputError("There is no text yet: give at least one.")
     _at_most(MAX_TEXTS, len(texts), "texts")
 
 

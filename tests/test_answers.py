@@ -44,7 +44,7 @@ def test_what_is_no_word_is_left_out():
 
 
 def test_articles_do_not_join_a_phrase():
-    assert read({"cat": 0.5, "the": 0.4}, "the cat sat") == [("cat", 0.5)]
+    assert read({"cat": 0.5, "the": 0.4, "s": 0.1, "and": 0.1}, "the cat sat") == [("cat", 0.5)]
 
 
 def test_at_most_top_k():
@@ -74,4 +74,4 @@ def test_other_vocabularies(kind, text):
     words = tokenizer(kind, type_ids=False)
     tokens = words.encode(text, add_special_tokens=False)
     answers = AnswerReader(words).read(tokens, [1 / len(tokens)] * len(tokens), tokens)
-    assert answers[0].text.casefold() == "i love cats"
+    assert answers[0].text.casefold() == "love cats"

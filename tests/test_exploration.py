@@ -118,6 +118,15 @@ def test_identical_texts(encoder):
         assert finding(result, index).startswith("All 200 texts look the same")
 
 
+@pytest.mark.parametrize("texts", [["a", "a", "b", "c"], ["Great!", "great!", "GREAT!", "Bad"]])
+def test_few_texts_with_duplicates(encoder, texts):
+    result = explore(texts, QUESTIONS, encoder=encoder)
+    for view in result.views:
+        groups = view.clustering.labels
+        assert groups[0] == groups[1]
+        assert len(set(groups.tolist())) > 1
+
+
 def test_odd_texts(encoder):
     texts = [
         "<mask>",
@@ -141,6 +150,8 @@ def test_odd_texts(encoder):
         ([], QUESTIONS, "There is no text yet"),
         (["", "  "], QUESTIONS, "There is no text yet"),
         (["a"] * 10_001, QUESTIONS, "10,001 texts are too many"),
+        ("one string", QUESTIONS, "must be a list of strings"),
+        ([1, None], QUESTIONS, "must be a list of strings"),
         (TEXTS, [], "There is no instruction yet"),
         (TEXTS, ["", " "], "There is no instruction yet"),
         (TEXTS, ["What?", " "], "An instruction is empty"),

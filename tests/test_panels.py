@@ -9,7 +9,7 @@ import pytest
 from inbedder_core.errors import InputError
 from inbedder_core.samples import sample, samples
 from inbedder_core.schema import Collection, Settings
-from ui import instructions_panel, settings_panel, texts_panel
+from ui import explore_tab, instructions_panel, settings_panel, texts_panel
 from ui.notice import note
 from ui.session import Session
 
@@ -55,7 +55,8 @@ def test_a_sample_starts_with_two_instructions_for_two_facets(one):
 
 
 def visible(values):
-    return [row.visible for row in values[-instructions_panel.MAX_INSTRUCTIONS :]]
+    *_, a, b, c, d, _add = values
+    return [row.visible for row in (a, b, c, d)]
 
 
 def test_instructions_are_added_removed_and_taken():
@@ -74,6 +75,60 @@ def test_instructions_are_added_removed_and_taken():
     assert taken[:5] == [3, "a", "b", "new", ""]
     taken = instructions_panel._take(["new"], 4, "a", "b", "c", "d")
     assert taken[1:5] == ["a", "b", "c", "new"]
+
+
+def test_a_fifth_instruction_cannot_be_added():
+    assert instructions_panel.fill(["a", "b", "c"])[-1].visible
+    assert not instructions_panel.fill(["a", "b", "c", "d"])[-1].visible
+
+
+def test_blank_boxes_between_instructions_are_closed():
+    assert explore_tab._moved_up(["a", " ", "", "d"])[:5] == [2, "a", "d", "", ""]
+    for boxes in (["a", "b", "", ""], ["a", "b", "c", "d"], ["", "", "", ""]):
+        assert explore_tab._moved_up(boxes)[1] == gr.skip()
+
+
+PRIVATE = "".join(["private", " words of a visitor"])
+
+
+class Broken(Session):
+    def encoder(self, name):
+        raise RuntimeError(PRIVATE)
+
+
+def test_a_fault_of_ours_is_one_sentence_and_logs_no_text(caplog):
+    settings = (3, settings_panel.RAW, settings_panel.AUTOMATIC, "PCA", 15, 0.1, 42)
+    boxes = ("What?", "", "", "")
+    order = (settings_panel.TOGETHER, settings_panel.GROUPS)
+    run = explore_tab._run(
+        Broken(), "some text", SOURCE, "x", *order, *settings, *boxes, progress=lambda *a, **k: None
+    )
+    *_, last = run
+    assert "still here" in json.loads(last[1])["text"]
+    assert last[2].interactive is False
+    assert "RuntimeError" in caplog.text
+    assert PRIVATE not in caplog.text
+
+
+def test_a_sample_keeps_what_was_written():
+    boxes = ["mine?", "", "", ""]
+    chosen = explore_tab._choose_sample("pets", None, "my own text", SOURCE, *boxes)
+    kept = chosen[-2]
+    assert chosen[-1].visible
+    again = explore_tab._choose_sample("films", kept, chosen[0], chosen[1], *chosen[3:7])
+    assert again[-2] == kept
+    back = explore_tab._bring_back(kept)
+    assert back[:3] == ["my own text", SOURCE, 1]
+    assert back[3:7] == boxes
+    assert back[-2] is None
+
+
+def test_choosing_samples_only_keeps_nothing():
+    chosen = explore_tab._choose_sample(
+        "films", None, texts_panel.lines(PETS.collection), PETS.collection, "a", "b", "", ""
+    )
+    assert chosen[-2] is None
+    assert not chosen[-1].visible
 
 
 def test_taking_the_bad_instruction_says_why_it_is_bad():

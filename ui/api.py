@@ -1,15 +1,32 @@
 """The named endpoint ``/explore``: texts and instructions in, the exploration as JSON out."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import gradio as gr
+from pydantic import Field, StrictStr, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from inbedder_core import registry
-from inbedder_core.errors import InBedderError
+from inbedder_core.errors import InBedderError, InputError
 from inbedder_core.exploration import explore
 from inbedder_core.export import to_dict
 from inbedder_core.schema import ProjectionMethod, Settings
 from ui.session import checkpoint as load
+from ui.settings_panel import MAX_SEED
+
+
+class _Request(TypedDict):
+    texts: list[StrictStr]
+    instructions: list[StrictStr]
+    n_masks: int
+    centered: bool
+    n_groups: int | None
+    projection: ProjectionMethod
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)]
+    checkpoint: StrictStr
+
+
+_REQUEST = TypeAdapter(_Request)
 
 
 def explore_endpoint(
@@ -38,15 +55,27 @@ def explore_endpoint(
         Per instruction: answers, groups with names, map, neighbours and heatmap; between
         instructions: agreement, and how far every text moved.
     """
-    settings = Settings(
-        n_masks=n_masks, centered=centered, n_groups=n_groups, projection=projection, seed=seed
-    )
     try:
-        return to_dict(explore(texts, instructions, encoder=load(checkpoint), settings=settings))
+        given = _checked(locals())
+        names = ("n_masks", "centered", "n_groups", "projection", "seed")
+        settings = Settings(**{name: given[name] for name in names})
+        encoder = load(given["checkpoint"])
+        found = explore(given["texts"], given["instructions"], encoder=encoder, settings=settings)
     except InBedderError as error:
         raise gr.Error(str(error), print_exception=False) from error
+    return to_dict(found)
 
 
 def add() -> None:
     """Adds the endpoint to the page that is being built."""
     gr.api(explore_endpoint, api_name="explore", concurrency_limit=1, concurrency_id="work")
+
+
+def _checked(given: dict[str, Any]) -> dict[str, Any]:
+    """The request with every value of its type, or a sentence that doesn't quote the values."""
+    try:
+        return dict(_REQUEST.validate_python(given))
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"{where}: {first['msg']}.") from None

@@ -27,12 +27,13 @@ class InstructionsPanel:
 
     Attributes:
         boxes: One box per letter; blank ones are not explored.
-        everything: The number of boxes shown (a state), the boxes and their rows; `fill` sets them.
+        everything: What `fill` sets: the number of boxes shown (a state), the boxes, their rows,
+            and the button that adds one.
         suggestions: Instructions that can be taken with a click.
     """
 
     boxes: list[gr.Textbox]
-    everything: list[gr.State | gr.Textbox | gr.Row]
+    everything: list[Any]
     suggestions: gr.Dataset
 
 
@@ -54,7 +55,11 @@ def build(sample: Sample, notice: gr.HTML) -> InstructionsPanel:
             )
             removes.append(
                 gr.Button(
-                    "×", elem_classes="remove", min_width=36, scale=0, elem_id=f"remove-{letter}"
+                    f"Remove {letter}",
+                    elem_classes="remove",
+                    min_width=36,
+                    scale=0,
+                    elem_id=f"remove-{letter}",
                 )
             )
         rows.append(row)
@@ -65,9 +70,10 @@ def build(sample: Sample, notice: gr.HTML) -> InstructionsPanel:
         label="Suggestions",
         layout="gallery",
         elem_id="suggestions",
+        render=False,  # below the button that starts the work
     )
     shown = gr.State(len(first))
-    everything = [shown, *boxes, *rows]
+    everything = [shown, *boxes, *rows, add]
     add.click(_add, [shown, *boxes], everything, show_progress="hidden", api_visibility="private")
     for index, remove in enumerate(removes):
         remove.click(
@@ -109,7 +115,7 @@ def fill(instructions: Sequence[str], shown: int | None = None) -> list[object]:
     shown = max(1, len(instructions)) if shown is None else shown
     texts = [*instructions, *[""] * MAX_INSTRUCTIONS][:MAX_INSTRUCTIONS]
     rows = [gr.Row(visible=index < shown) for index in range(MAX_INSTRUCTIONS)]
-    return [shown, *texts, *rows]
+    return [shown, *texts, *rows, gr.Button(visible=shown < MAX_INSTRUCTIONS)]
 
 
 def _add(shown: int, *texts: str) -> list[object]:

@@ -54,6 +54,9 @@ def launch_options() -> dict[str, Any]:
             radius_size="md",
             font=_SYSTEM_FONTS,
             font_mono=_MONOSPACE,
+        ).set(
+            body_text_color_subdued="*neutral_500",
+            body_text_color_subdued_dark="*neutral_400",
         ),
         "css_paths": ASSETS / "app.css",
         "footer_links": ["api"],

@@ -13,6 +13,7 @@ AUTOMATIC, GROUPS, TOGETHER = "Automatic", "Groups", "All instructions together"
 RAW, CENTERED = "As published", "Collection-centred"
 METHODS: dict[str, ProjectionMethod] = {"UMAP": "umap", "PCA": "pca", "MDS": "mds"}
 MAX_GROUPS = 12
+MAX_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def build(opening: Exploration) -> SettingsPanel:
             info="Places for the answer; the published checkpoints use 3.",
             elem_id="n-masks",
         )
-        seed = gr.Number(chosen.seed, label="Seed", precision=0, minimum=0, maximum=2**31 - 1)
+        seed = gr.Number(chosen.seed, label="Seed", precision=0)
         checkpoint = gr.Dropdown(
             [(_offer(spec.name), spec.name) for spec in registry.CHECKPOINTS.values()],
             value=registry.BUNDLED.name,
@@ -98,7 +99,7 @@ def settings(
         projection=METHODS[method],
         n_neighbors=int(n_neighbors),
         min_dist=float(min_dist),
-        seed=int(seed or 0),
+        seed=min(abs(int(seed or 0)), MAX_SEED),
     )
 
 

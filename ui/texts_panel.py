@@ -13,6 +13,7 @@ import gradio as gr
 
 from inbedder_core import texts
 from inbedder_core.errors import InputError
+from inbedder_core.samples import Sample, samples
 from inbedder_core.schema import Collection
 from ui.notice import note
 
@@ -38,6 +39,20 @@ def one_line(text: str) -> str:
 def lines(collection: Collection) -> str:
     """What the box shows for a collection."""
     return "\n".join(map(one_line, collection.texts))
+
+
+Kept = tuple[str, Collection, list[str] | None]
+"""What a visitor wrote: the box, its source, and the instructions if they were replaced too."""
+
+
+def sample_in(box: str) -> Sample | None:
+    """The sample whose texts stand in the box, if it is one."""
+    return next((one for one in samples() if lines(one.collection) == box), None)
+
+
+def own(box: str) -> bool:
+    """Whether the box holds something that only the visitor has."""
+    return bool(box.strip()) and sample_in(box) is None
 
 
 def current(box: str, source: Collection) -> Collection:
@@ -81,12 +96,14 @@ def from_grid(frame: Any) -> Collection:
     return Collection(first, dict(zip(map(str, frame.columns[1:]), others, strict=True)))
 
 
-def build(opening: Collection, notice: gr.HTML) -> TextsPanel:
+def build(opening: Collection, notice: gr.HTML, kept: gr.State, back: gr.Button) -> TextsPanel:
     """Lays out the panel.
 
     Args:
         opening: The texts to start with.
         notice: Where problems are told.
+        kept: State: what the visitor wrote before an upload or a sample replaced it.
+        back: Brings that back.
 
     Returns:
         The components that other panels need.
@@ -98,8 +115,8 @@ def build(opening: Collection, notice: gr.HTML) -> TextsPanel:
             box = gr.Textbox(
                 lines(opening),
                 label="Texts, one per line",
-                lines=9,
-                max_lines=14,
+                lines=6,
+                max_lines=12,
                 elem_id="texts-box",
                 placeholder="Paste or write your own texts here, one per line.",
             )
@@ -128,7 +145,12 @@ def build(opening: Collection, notice: gr.HTML) -> TextsPanel:
 
     filled = [box, source, count, notice]
     columns = [column, facets]
-    upload.upload(_read, upload, [file, upload, *columns, *filled], api_visibility="private")
+    upload.upload(
+        _read,
+        [upload, box, source, kept],
+        [file, upload, *columns, *filled, kept, back],
+        api_visibility="private",
+    )
     for choice in columns:
         choice.input(_choose, [file, *columns], filled, api_visibility="private")
     box.change(_recount, [box, source], count, show_progress="hidden", api_visibility="private")
@@ -158,27 +180,31 @@ def _refuse(error: InputError) -> tuple[object, object, object, str]:
     return gr.skip(), gr.skip(), gr.skip(), note(str(error), "error")
 
 
-def _read(path: str | None) -> tuple[object, ...]:
+def _read(path: str | None, box: str, source: Collection, kept: Kept | None) -> tuple[object, ...]:
     """Reads an upload; the file itself is deleted at once."""
     if path is None:
-        return (gr.skip(),) * 8
+        return (gr.skip(),) * 10
     try:
         table = texts.read_table(path)
         collection = texts.collection(table)
     except InputError as error:
-        return None, None, gr.update(visible=False), gr.update(visible=False), *_refuse(error)
+        hidden = gr.update(visible=False)
+        return None, None, hidden, hidden, *_refuse(error), gr.skip(), gr.skip()
     finally:
         with contextlib.suppress(OSError):
             Path(path).unlink()
     names = list(table.columns)
     several = len(names) > 1
     message = f"{len(collection):,} texts read. {collection.note} Now press Explore."
+    kept = (box, source, None) if own(box) else kept
     return (
         table,
         None,
         gr.Dropdown(names, value=table.text_column, visible=several),
         gr.Dropdown(names, value=list(table.label_columns), visible=several),
         *_fill(collection, " ".join(message.split())),
+        kept,
+        gr.Button(visible=kept is not None),
     )
 
 

@@ -27,6 +27,11 @@ def test_explore(client):
 def test_bad_input_is_one_sentence(client):
     with pytest.raises(AppError, match="There is no text yet"):
         client.predict(texts=[], instructions=["What?"], api_name="/explore")
+    for texts in ("one string", None, [1, None]):
+        with pytest.raises(AppError, match=r"texts.*should be a valid"):
+            client.predict(texts=texts, instructions=["What?"], api_name="/explore")
+    with pytest.raises(AppError, match="seed"):
+        client.predict(texts=TEXTS, instructions=["What?"], seed=-1, api_name="/explore")
     with pytest.raises(AppError, match="doesn't load"):
         client.predict(
             texts=TEXTS, instructions=["What?"], checkpoint="/etc/passwd", api_name="/explore"

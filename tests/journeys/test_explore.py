@@ -297,6 +297,36 @@ def test_cancel_keeps_everything(app):
     assert points(app, "A") == 36
 
 
+def test_exploring_again_replaces_the_run_and_can_be_cancelled(app):
+    explore(app, "\n".join(f"{text} Number {i}." for i in range(60) for text in OWN))
+    app.wait_for_timeout(500)
+    app.locator("#explore").click()
+    app.wait_for_timeout(1500)
+    app.locator("#cancel").click(timeout=30 * SECONDS)
+    expect(app.get_by_test_id("notice")).to_contain_text("Cancelled", timeout=60 * SECONDS)
+    expect(app.locator("#cancel")).to_be_disabled(timeout=30 * SECONDS)
+    expect(app.get_by_test_id("notice")).to_contain_text("Cancelled")
+
+
+def test_what_was_written_comes_back_after_a_sample(app):
+    paste(app, "\n".join(OWN))
+    app.locator("#instruction-A textarea").fill("My own question?")
+    app.locator("#samples label", has_text="Job adverts").click()
+    done(app, 48)
+    app.locator("#back").click()
+    expect(app.locator("#texts-box textarea")).to_have_value("\n".join(OWN))
+    expect(app.locator("#instruction-A textarea")).to_have_value("My own question?")
+    expect(app.locator("#back")).to_be_hidden()
+
+
+def test_blank_boxes_are_closed(app):
+    app.locator("#add-instruction").click()
+    explore(app, A="What animal is mentioned?", B="", C="How does the writer feel?")
+    done(app, 36)
+    expect(app.locator("#instruction-B textarea")).to_have_value("How does the writer feel?")
+    expect(app.locator("#instruction-C")).to_be_hidden()
+
+
 def test_dark(open_page):
     page = open_page()
     page.goto(DARK)
