@@ -13,11 +13,19 @@ from inbedder_core.schema import Answer, FloatArray, IntArray
 MOST_GROUPS = 50
 FEW_GROUPS = 5  # may be found however few the texts; more only up to the square root of n
 SAMPLE = 1_000
+# Over the samples, own texts and 22 facets of other data sets, the V-measure of the chosen number
+# rose with this weight (0.75, 0.78, 0.40 against 0.75, 0.68, 0.38 without) and fell with larger.
+ANSWER_WEIGHT = 0.25
 NEGLIGIBLE = 1e-9  # an answer this improbable names nothing, and its rarity might overflow
 
 
 def cluster(
-    vectors: FloatArray, n_groups: int | None = None, *, max_groups: int = 10, seed: int = 42
+    vectors: FloatArray,
+    n_groups: int | None = None,
+    *,
+    answers: Sequence[Sequence[Answer]] = (),
+    max_groups: int = 10,
+    seed: int = 42,
 ) -> tuple[IntArray, float | None]:
     """Divides texts into groups: k-means on unit vectors, started from Ward's hierarchy.
 
@@ -26,9 +34,11 @@ def cluster(
 
     Args:
         vectors: (n, d) unit rows.
-        n_groups: How many groups, 1 to 50; None takes the number with the largest mean silhouette.
-            There are never more groups than distinct rows, nor fewer than two unless all rows are
+        n_groups: How many groups, 1 to 50; None takes the number with the largest mean silhouette,
+            plus, if there are answers, a quarter of the adjusted mutual information (Vinh, Epps
+            and Bailey 2010) of the groups and the top answers. There are never more groups than distinct rows, nor fewer than two unless all rows are
             the same or one group was asked for.
+        answers: For every text its answers, as in `Encoding.answers`.
         max_groups: The most groups that None may choose; few texts have fewer, at most the
             square root of n or 5, whichever is larger.
         seed: Seed of the sample from which the hierarchy of a large collection is made.
@@ -52,7 +62,8 @@ def cluster(
     sizes = sorted({min(size, len(rows)) for size in sizes})
     divisions = _divisions(rows, counts, sizes, seed)
     silhouettes = [_silhouette(rows, counts, labels) for labels in divisions]
-    best = int(np.argmax(silhouettes))  # the fewest groups among equals
+    told = [_told(answers, labels[inverse]) for labels in divisions] if answers else 0
+    best = int(np.argmax(np.add(silhouettes, told)))  # the fewest groups among equals
     return _largest_first(divisions[best][inverse]), silhouettes[best]
 
 
@@ -139,6 +150,14 @@ def _cuts(rows: FloatArray, sizes: Sequence[int]) -> list[NDArray[np.int64]]:
         labels[(labels == a) | (labels == b)] = merged
         cuts[2 * n - 1 - merged] = np.unique(labels, return_inverse=True)[1]
     return [cuts[size] for size in sizes]
+
+
+def _told(answers: Sequence[Sequence[Answer]], labels: NDArray[np.int64]) -> float:
+    """What the groups have in common with the texts' top answers, weighted, beyond chance."""
+    from sklearn.metrics import adjusted_mutual_info_score
+
+    top = [own[0].text.casefold() if own else "" for own in answers]
+    return ANSWER_WEIGHT * float(adjusted_mutual_info_score(top, labels))
 
 
 def _silhouette(rows: FloatArray, counts: NDArray[np.int64], labels: NDArray[np.int64]) -> float:

@@ -222,7 +222,9 @@ def _view(
     # Groups are relative to the collection, whatever the heatmap shows: over the samples'
     # instructions that comes nearer to their labels (V-measure 0.75 against 0.72).
     relative = similarity.unit_vectors(encoding.embeddings, centered=True)
-    groups, silhouette = clustering.cluster(relative, settings.n_groups, seed=settings.seed)
+    groups, silhouette = clustering.cluster(
+        relative, settings.n_groups, answers=encoding.answers, seed=settings.seed
+    )
     return View(
         instruction=instruction,
         encoding=encoding,

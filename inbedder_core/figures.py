@@ -155,7 +155,7 @@ def map_figure(
 
 
 def heatmap_figure(
-    view: View, *, color_range: tuple[float, float], centered: bool = False
+    view: View, *, color_range: tuple[float, float], centered: bool = False, note: str = ""
 ) -> go.Figure:
     """Draws the similarities of a view in the exploration's order, the first text on top.
 
@@ -164,6 +164,7 @@ def heatmap_figure(
         color_range: The lowest and highest similarity of the colour scale.
         centered: Whether the mean was subtracted: a diverging scale around 0 instead of a
             sequential one.
+        note: A few words of ours to stand beside "cosine similarity", such as what the order is.
 
     Returns:
         A figure with one trace; its z is `view.heatmap`.
@@ -177,10 +178,11 @@ def heatmap_figure(
         colorbar=_colorbar(),
     )
     figure = go.Figure(trace, _layout(margin=8, bottom=64))
+    title = f"cosine similarity · {note}" if note else "cosine similarity"
     axis = {"visible": False, "constrain": "domain"}
     figure.update_xaxes(**axis)
     figure.update_yaxes(autorange="reversed", scaleanchor="x", **axis)
-    figure.update_layout(dragmode="zoom", annotations=[_COLORBAR_TITLE])
+    figure.update_layout(dragmode="zoom", annotations=[_COLORBAR_TITLE | {"text": title}])
     return figure
 
 
@@ -235,8 +237,7 @@ def _colorbar() -> dict[str, Any]:
     }
 
 
-_COLORBAR_TITLE = {
-    "text": "cosine similarity",  # a title of the bar's own sometimes lands on its ticks
+_COLORBAR_TITLE = {  # a title of the bar's own sometimes lands on its ticks
     "font": {"size": 11},
     "showarrow": False,
     "xref": "paper",

@@ -74,7 +74,7 @@ def neighbors(vectors: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
     distinct, inverse = np.unique(vectors, axis=0, return_inverse=True)
     for start in range(0, n if k else 0, BLOCK_ROWS):
         block = slice(start, min(start + BLOCK_ROWS, n))
-        scores = (vectors[block] @ distinct.T)[:, inverse]
+        scores = np.take(vectors[block] @ distinct.T, inverse, axis=1)
         scores[np.arange(len(scores)), np.arange(n)[block]] = -np.inf
         indices[block] = _largest(scores, k)
         similarity[block] = np.take_along_axis(scores, indices[block], axis=1)

@@ -42,6 +42,17 @@ def test_finds_the_number_of_groups(n_groups):
     assert 0.7 < silhouette <= 1
 
 
+def test_answers_help_to_choose_the_number_of_groups():
+    rng = np.random.default_rng(0)
+    # Two far-apart pairs of near groups: by distance alone there are two.
+    centres = np.array([[1, 0.25, 0], [1, -0.25, 0], [-1, 0.25, 1], [-1, -0.25, 1]])
+    points = np.repeat(centres, 10, axis=0) + rng.normal(scale=0.07, size=(40, 3))
+    vectors = unit_vectors(points.astype(np.float32))
+    answers = [(Answer(word, 0.9),) for word in ("cat", "dog", "red", "blue") for _ in range(10)]
+    assert len(set(cluster(vectors)[0])) == 2
+    assert len(set(cluster(vectors, answers=answers)[0])) == 4
+
+
 def test_the_largest_group_comes_first_and_the_earliest_among_equals():
     of = np.array([3, 0, 0, 1, 1, 1, 2, 2, 3, 3])
     labels, _ = cluster(around(of), 4)

@@ -187,3 +187,11 @@ def test_backgrounds_are_the_pages_own(exploration):
         layout = sent(figure)["layout"]
         assert layout["paper_bgcolor"] == layout["plot_bgcolor"] == "rgba(0,0,0,0)"
         assert not layout["xaxis"]["visible"]
+
+
+def test_the_heatmap_says_what_its_order_is():
+    view = fake_exploration().views[0]
+    plain = figures.heatmap_figure(view, color_range=(0, 1)).layout.annotations[0].text
+    noted = figures.heatmap_figure(view, color_range=(0, 1), note="in the order of A")
+    assert plain == "cosine similarity"
+    assert noted.layout.annotations[0].text == "cosine similarity · in the order of A"

@@ -146,7 +146,9 @@ def _view(
         "truncated": view.encoding.truncated.nonzero()[0].tolist(),
         "map": json.loads(figures.map_figure(view, color_by=labels, extent=area).to_json()),
         "heatmap": json.loads(
-            figures.heatmap_figure(view, color_range=color_range, centered=centered).to_json()
+            figures.heatmap_figure(
+                view, color_range=color_range, centered=centered, note=_order(exploration)
+            ).to_json()
         ),
     }
 
@@ -174,3 +176,11 @@ def _aria(view: View, color_range: tuple[float, float]) -> dict[str, str]:
         "heatmap": f"Heatmap of the similarities between {n} texts under “{view.instruction}”, "
         f"coloured from {low:.2f} to {high:.2f}. The table below lists every text.",
     }
+
+
+def _order(exploration: Exploration) -> str:
+    """Whose order the heatmaps share, in words; nothing with one instruction."""
+    sort_by = exploration.settings.sort_by
+    if len(exploration.views) == 1:
+        return ""
+    return "an order for all" if sort_by is None else f"in the order of {LETTERS[sort_by]}"
