@@ -36,8 +36,9 @@ def cluster(
         vectors: (n, d) unit rows.
         n_groups: How many groups, 1 to 50; None takes the number with the largest mean silhouette,
             plus, if there are answers, a quarter of the adjusted mutual information (Vinh, Epps
-            and Bailey 2010) of the groups and the top answers. There are never more groups than distinct rows, nor fewer than two unless all rows are
-            the same or one group was asked for.
+            and Bailey 2010) of the groups and the top answers. There are never more groups than
+            distinct rows, nor fewer than two unless all rows are the same or one group was asked
+            for.
         answers: For every text its answers, as in `Encoding.answers`.
         max_groups: The most groups that None may choose; few texts have fewer, at most the
             square root of n or 5, whichever is larger.

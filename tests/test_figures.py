@@ -190,7 +190,7 @@ def test_backgrounds_are_the_pages_own(exploration):
 
 
 def test_the_heatmap_says_what_its_order_is():
-    view = fake_exploration().views[0]
+    view = fake_exploration(TEXTS).views[0]
     plain = figures.heatmap_figure(view, color_range=(0, 1)).layout.annotations[0].text
     noted = figures.heatmap_figure(view, color_range=(0, 1), note="in the order of A")
     assert plain == "cosine similarity"
