@@ -110,12 +110,17 @@ def test_a_fault_of_ours_is_one_sentence_and_logs_no_text(caplog):
     assert PRIVATE not in caplog.text
 
 
+def clicked(name):
+    index = [one.name for one in samples()].index(name)
+    return gr.SelectData(None, {"index": index, "value": name})
+
+
 def test_a_sample_keeps_what_was_written():
     boxes = ["mine?", "", "", ""]
-    chosen = explore_tab._choose_sample("pets", None, "my own text", SOURCE, *boxes)
+    chosen = explore_tab._choose_sample(clicked("pets"), None, "my own text", SOURCE, *boxes)
     kept = chosen[-2]
     assert chosen[-1].visible
-    again = explore_tab._choose_sample("films", kept, chosen[0], chosen[1], *chosen[3:7])
+    again = explore_tab._choose_sample(clicked("films"), kept, chosen[0], chosen[1], *chosen[3:7])
     assert again[-2] == kept
     back = explore_tab._bring_back(kept)
     assert back[:3] == ["my own text", SOURCE, 1]
@@ -125,7 +130,14 @@ def test_a_sample_keeps_what_was_written():
 
 def test_choosing_samples_only_keeps_nothing():
     chosen = explore_tab._choose_sample(
-        "films", None, texts_panel.lines(PETS.collection), PETS.collection, "a", "b", "", ""
+        clicked("films"),
+        None,
+        texts_panel.lines(PETS.collection),
+        PETS.collection,
+        "a",
+        "b",
+        "",
+        "",
     )
     assert chosen[-2] is None
     assert not chosen[-1].visible

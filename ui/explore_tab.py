@@ -12,7 +12,7 @@ import gradio as gr
 from inbedder_core import projection
 from inbedder_core.errors import Cancelled, InBedderError
 from inbedder_core.exploration import MAX_INSTRUCTIONS, checked_instructions, explore, reorder
-from inbedder_core.samples import Sample, sample, samples
+from inbedder_core.samples import Sample, samples
 from inbedder_core.schema import Collection, Exploration, Settings
 from inbedder_core.similarity import cosine
 from ui import instructions_panel, notice, settings_panel, texts_panel
@@ -74,6 +74,7 @@ def build(opening: Exploration, chosen: Sample) -> None:
         [(f"{one.emoji} {one.title}", one.name) for one in samples()],
         value=chosen.name,
         label="Start from a sample",
+        interactive=True,
         elem_id="samples",
     )
     with gr.Row(elem_classes="workbench"):
@@ -132,9 +133,9 @@ def _wire_samples(page: Page) -> None:
     written = [texts.box, texts.source, *asked.boxes]
     kept = page.kept
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    page.gallery.input(Session.cancel, page.session, queue=False, api_visibility="private")
-    chosen = page.gallery.input(
-        _choose_sample, [page.gallery, kept, *written], [*filled, kept, page.back], **quiet
+    page.gallery.select(Session.cancel, page.session, queue=False, api_visibility="private")
+    chosen = page.gallery.select(
+        _choose_sample, [kept, *written], [*filled, kept, page.back], **quiet
     )
     chosen.then(**_work(page))
     page.back.click(_bring_back, kept, [*filled, kept, page.back], **quiet)
@@ -162,9 +163,12 @@ def _wire_display(page: Page) -> None:
     view.pair(_pair, page.session, view, show_progress="hidden", api_visibility="private")
 
 
-def _choose_sample(name: str, kept: Kept | None, *written: Any) -> list[object]:
-    """Fills in a sample; what was written by hand is kept for `_bring_back`."""
-    one, (box, source, *instructions) = sample(name), written
+def _choose_sample(event: gr.SelectData, kept: Kept | None, *written: Any) -> list[object]:
+    """Fills in a sample; what was written by hand is kept for `_bring_back`.
+
+    The event says which: the gallery's own value may just be on its way to another one.
+    """
+    one, (box, source, *instructions) = samples()[int(event.index)], written
     if texts_panel.own(box):
         kept = box, source, instructions
     return [
@@ -283,6 +287,11 @@ def _summary(exploration: Exploration) -> str:
             f" The end of {cut:,} was not read: with the instruction, they are longer than the "
             "checkpoint reads."
         )
+    drawn = {view.projection.method for view in exploration.views}
+    if exploration.settings.projection == "umap" and "mds" in drawn:
+        sentence += f" Mapped by MDS: UMAP needs {projection.LEAST_FOR_UMAP} different texts."
+    if exploration.settings.projection == "mds" and "pca" in drawn:
+        sentence += f" Mapped by PCA: MDS takes up to {projection.MOST_FOR_MDS:,} texts."
     return " ".join((sentence, exploration.collection.note)).strip()
 
 

@@ -88,6 +88,13 @@ def test_another_sample(app):
     expect(app.get_by_test_id("row-0")).to_be_visible()
 
 
+def test_samples_can_be_chosen_with_the_keyboard(app):
+    app.locator("#samples input").nth(1).focus()
+    app.keyboard.press("Space")
+    done(app, 48)
+    expect(app.get_by_test_id("view-A")).not_to_contain_text("animal")
+
+
 def test_own_texts_group_by_what_is_asked(app):
     explore(app, "\n".join(OWN), A="Which animal is mentioned?", B="How does the person feel?")
     done(app, len(OWN))
@@ -217,6 +224,7 @@ def test_few_texts(app, n):
     explore(app, "\n".join(OWN[:n]))
     done(app, n)
     assert points(app, "A") == n
+    expect(app.get_by_test_id("notice")).to_contain_text("Mapped by MDS")
     expect(app.get_by_test_id(f"row-{n - 1}")).to_be_visible()
 
 
