@@ -11,7 +11,7 @@ from ui import page, session
 def main() -> None:
     """Opens the page, and warms up the checkpoint and UMAP behind it."""
     demo = page.build()
-    session.warm_up()
+    session.warm_up(delay=5)  # the first visitor's page comes first
     demo.launch(**page.launch_options())
 
 

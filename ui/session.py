@@ -1,6 +1,7 @@
 """What a visitor has (per session) and what all visitors share (the loaded checkpoints)."""
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Self
 
 from inbedder_core import projection, registry
@@ -40,10 +41,18 @@ def checkpoint(name: str) -> "InBedder":
         return _loaded[spec.name]
 
 
-def warm_up() -> threading.Thread:
-    """Loads the bundled checkpoint, then compiles UMAP, without keeping anybody waiting."""
+def warm_up(delay: float = 0) -> threading.Thread:
+    """Loads the bundled checkpoint, then compiles UMAP, without keeping anybody waiting.
+
+    Args:
+        delay: Seconds to leave the processor to others first.
+
+    Returns:
+        The thread that does it, already started.
+    """
 
     def work() -> None:
+        time.sleep(delay)
         checkpoint(registry.BUNDLED.name)
         projection.warm_up()
 
