@@ -124,7 +124,7 @@ def build(opening: Collection, notice: gr.HTML, kept: gr.State, back: gr.Button)
             upload = gr.File(
                 label="A file of texts",
                 file_types=list(texts.ENDINGS),
-                height=110,
+                height=135,
                 elem_id="upload",
             )
             gr.Markdown(texts.LIMITS, elem_classes="fine-print")
