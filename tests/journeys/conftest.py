@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from .browser import FLAGS, NARROW, WIDE, find_browser
 from .server import ROOT, running_app
+
+expect.set_options(timeout=20_000)  # a busy machine is no fault
 
 HERE = {"127.0.0.1", "localhost"}
 FAILED = pytest.StashKey[bool]()

@@ -59,12 +59,14 @@ def paste(page: Page, texts: str) -> None:
 
 
 def done(page: Page, n: int) -> None:
-    expect(page.get_by_test_id("notice")).to_contain_text(f"{n:,} text", timeout=90 * SECONDS)
-    expect(page.get_by_test_id("notice")).to_contain_text("read under")
+    """Waits until the notice tells the end of a run over n texts."""
+    told = re.compile(rf"^{n:,} texts? read under")
+    expect(page.get_by_test_id("notice")).to_have_text(told, timeout=90 * SECONDS)
 
 
-def points(page: Page, letter: str) -> int:
-    return page.get_by_test_id(f"map-{letter}").locator(".scatterlayer .point").count()
+def has_points(page: Page, letter: str, n: int) -> None:
+    """Waits until a map shows n texts."""
+    expect(page.get_by_test_id(f"map-{letter}").locator(".scatterlayer .point")).to_have_count(n)
 
 
 def chips(page: Page, letter: str) -> list[str]:
@@ -74,7 +76,8 @@ def chips(page: Page, letter: str) -> list[str]:
 
 
 def test_opens_with_a_sample_already_explored(app):
-    assert points(app, "A") == points(app, "B") == 36
+    has_points(app, "A", 36)
+    has_points(app, "B", 36)
     expect(app.get_by_test_id("view-A")).to_contain_text("groups")
     expect(app.get_by_test_id("row-0")).to_be_visible()
     expect(app.locator("#texts-box textarea")).to_have_value(re.compile(r"\w+"))
@@ -98,7 +101,7 @@ def test_samples_can_be_chosen_with_the_keyboard(app):
 def test_own_texts_group_by_what_is_asked(app):
     explore(app, "\n".join(OWN), A="Which animal is mentioned?", B="How does the person feel?")
     done(app, len(OWN))
-    assert points(app, "A") == len(OWN)
+    has_points(app, "A", len(OWN))
     assert {"horse", "parrot"} <= set(chips(app, "A"))
     assert not {"cat", "dog", "horse", "parrot"} & set(chips(app, "B"))
 
@@ -204,26 +207,26 @@ def test_texts_that_cannot_be_explored(app, texts, sentence):
     expect(app.get_by_test_id("notice")).to_contain_text(sentence, timeout=30 * SECONDS)
     expect(app.locator("#instruction-A textarea")).to_have_value("My own question?")
     expect(app.locator("#texts-box textarea")).to_have_value(texts)
-    assert points(app, "A") == 36  # the picture stays
+    has_points(app, "A", 36)  # the picture stays
 
 
 def test_no_instruction(app):
     explore(app, A="", B=" ")
     expect(app.get_by_test_id("notice")).to_contain_text("There is no instruction yet")
-    assert points(app, "A") == 36
+    has_points(app, "A", 36)
 
 
 def test_too_long_an_instruction(app):
     explore(app, A="why " * 600)
     expect(app.get_by_test_id("notice")).to_contain_text("too long", timeout=30 * SECONDS)
-    assert points(app, "A") == 36
+    has_points(app, "A", 36)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_few_texts(app, n):
     explore(app, "\n".join(OWN[:n]))
     done(app, n)
-    assert points(app, "A") == n
+    has_points(app, "A", n)
     expect(app.get_by_test_id("notice")).to_contain_text("Mapped by MDS")
     expect(app.get_by_test_id(f"row-{n - 1}")).to_be_visible()
 
@@ -281,7 +284,7 @@ def test_an_unreachable_checkpoint_is_one_sentence(app):
     explore(app)
     notice = app.get_by_test_id("notice")
     expect(notice).to_contain_text("needs no download", timeout=60 * SECONDS)
-    assert points(app, "A") == 36
+    has_points(app, "A", 36)
 
 
 def test_settings_run_again_and_colours_follow_labels(app):
@@ -302,7 +305,7 @@ def test_cancel_keeps_everything(app):
     app.locator("#cancel").click(timeout=30 * SECONDS)
     expect(app.get_by_test_id("notice")).to_contain_text("Cancelled", timeout=60 * SECONDS)
     expect(app.locator("#texts-box textarea")).to_have_value(texts)
-    assert points(app, "A") == 36
+    has_points(app, "A", 36)
 
 
 def test_exploring_again_replaces_the_run_and_can_be_cancelled(app):
