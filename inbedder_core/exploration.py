@@ -22,7 +22,10 @@ from inbedder_core.schema import (
 )
 from inbedder_core.texts import check
 
-MAX_INSTRUCTIONS = 4
+LETTERS = "ABCD"
+"""The names of the instructions, in their order."""
+
+MAX_INSTRUCTIONS = len(LETTERS)
 N_NEIGHBORS = 10
 """Neighbours per text that an exploration keeps, and that "moved" and "trust" are measured on."""
 
@@ -176,7 +179,7 @@ def _encode(
 ) -> Encoding:
     """Encoding is most of the work: the first 80% of the progress."""
     k, total = step
-    stage = f"Reading the texts under instruction {'ABCD'[k]}"
+    stage = f"Reading the texts under instruction {LETTERS[k]}"
     report(stage, 0.8 * k / total)
 
     def on_progress(done: int, all_texts: int) -> None:
@@ -195,7 +198,7 @@ def _assemble(
 ) -> Exploration:
     views: list[View] = []
     for k, (instruction, encoding) in enumerate(zip(instructions, encodings, strict=True)):
-        report(f"Mapping instruction {'ABCD'[k]}", 0.8 + 0.15 * k / len(encodings))
+        report(f"Mapping instruction {LETTERS[k]}", 0.8 + 0.15 * k / len(encodings))
         reference = views[0].projection if views else None
         views.append(_view(collection, instruction, encoding, settings, reference))
     report("Comparing the instructions", 0.95)

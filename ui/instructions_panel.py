@@ -6,11 +6,10 @@ from typing import Any
 
 import gradio as gr
 
-from inbedder_core.exploration import MAX_INSTRUCTIONS
+from inbedder_core.exploration import LETTERS, MAX_INSTRUCTIONS
 from inbedder_core.samples import Sample, samples
 from ui.notice import note
 
-LETTERS = "ABCD"
 ANYWHERE = (
     "What is the topic?",
     "What emotion is expressed?",

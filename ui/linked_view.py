@@ -15,13 +15,12 @@ import gradio as gr
 
 from inbedder_core import figures
 from inbedder_core.errors import InputError
-from inbedder_core.exploration import finding
+from inbedder_core.exploration import LETTERS, finding
 from inbedder_core.schema import Exploration, FloatArray, View
 
 ASSETS = Path(__file__).parent.parent / "assets"
 SCRIPTS = ("linked_view.js", "linked_table.js")
 MOUNT = "mountLinkedView({ element, trigger, props, watch });"
-LETTERS = "ABCD"
 N_SHOWN = 5
 """Answers and neighbours per text that travel to the page."""
 

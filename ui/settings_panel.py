@@ -6,9 +6,9 @@ from typing import Any
 import gradio as gr
 
 from inbedder_core import registry
+from inbedder_core.exploration import LETTERS
 from inbedder_core.schema import MAX_MASKS, Exploration, ProjectionMethod, Settings
 
-LETTERS = "ABCD"
 AUTOMATIC, GROUPS, TOGETHER = "Automatic", "Groups", "All instructions together"
 RAW, CENTERED = "As published", "Collection-centred"
 METHODS: dict[str, ProjectionMethod] = {"UMAP": "umap", "PCA": "pca", "MDS": "mds"}
