@@ -15,7 +15,7 @@ PIP_QUIET ?= 1
 export JOURNEYS PIP_QUIET
 
 .DEFAULT_GOAL := help
-.PHONY: help app test check format screenshots opening clean FORCE
+.PHONY: help app test check format screenshots opening train evaluate clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,12 @@ screenshots: .venv/.tests-ready ## make the pictures of the README again
 
 opening: .venv/.app-ready ## compute again what the page shows before the first run
 	@$(RUN) -m inbedder_core.recipes.opening $(ARGS)
+
+train: .venv/.app-ready ## train a checkpoint (ARGS="--help" says more)
+	@$(RUN) -m inbedder_core.recipes.train $(ARGS)
+
+evaluate: .venv/.app-ready ## measure how well a checkpoint listens (ARGS="--help" says more)
+	@$(RUN) -m inbedder_core.recipes.evaluate $(ARGS)
 
 clean: ## remove .venv and every cache
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build

@@ -1,8 +1,9 @@
-"""Plotly figures of one view: its map and its heatmap. Nothing is computed but where names fit.
+"""Plotly figures of one view, its map and its heatmap, and of tables of scores.
 
-Point ``i`` of the only trace of a map is text ``i``; cell ``[r, c]`` of a heatmap is the pair of
-texts ``order[r]``, ``order[c]`` (or a block of them). No text of the user is ever put into a
-figure: hovering is drawn by the page, and names are escaped, because Plotly reads them as markup.
+Nothing is computed but where names fit. Point ``i`` of the only trace of a map is text ``i``; cell
+``[r, c]`` of a heatmap is the pair of texts ``order[r]``, ``order[c]`` (or a block of them). No
+text of the user is ever put into a figure: hovering is drawn by the page, and names are escaped,
+because Plotly reads them as markup.
 """
 
 import html
@@ -184,6 +185,68 @@ def heatmap_figure(
     figure.update_yaxes(autorange="reversed", scaleanchor="x", **axis)
     figure.update_layout(dragmode="zoom", annotations=[_COLORBAR_TITLE | {"text": title}])
     return figure
+
+
+def scores_figure(
+    scores: FloatArray,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    title: str,
+    marked: Sequence[tuple[int, int]] = (),
+) -> go.Figure:
+    """Draws a table of scores as a heatmap with its numbers in the cells.
+
+    Args:
+        scores: (r, c) scores from 0 to 100; NaN stays empty.
+        rows: r names.
+        columns: c names.
+        title: What stands above.
+        marked: Cells (row, column) to frame.
+
+    Returns:
+        A figure with one trace, the first row on top.
+    """
+    rows, columns, title = _escaped(rows), _escaped(columns), html.escape(title)
+    trace = go.Heatmap(
+        z=scores,
+        x=list(range(len(columns))),
+        y=list(range(len(rows))),
+        zmin=0,
+        zmax=100,
+        colorscale=SEQUENTIAL,
+        texttemplate="%{z:.0f}",
+        hoverinfo="none",
+        showscale=False,
+    )
+    figure = go.Figure(
+        trace, {"template": "none", "title": {"text": title, "x": 0.02}, "font": {"family": FONT}}
+    )
+    ticks = {"automargin": True, "showgrid": False, "zeroline": False, "tickmode": "array"}
+    figure.update_xaxes(tickvals=list(range(len(columns))), ticktext=columns, tickangle=20, **ticks)
+    figure.update_yaxes(
+        tickvals=list(range(len(rows))), ticktext=rows, autorange="reversed", **ticks
+    )
+    for row, column in marked:
+        corners = {"x0": column - 0.5, "x1": column + 0.5, "y0": row - 0.5, "y1": row + 0.5}
+        figure.add_shape(type="rect", line={"color": PALETTE[1], "width": 3}, **corners)
+    size = {"width": 260 + 150 * len(columns), "height": 220 + 48 * len(rows)}
+    figure.update_layout(**size, margin={"l": 120, "r": 140, "t": 60, "b": 100})
+    return figure
+
+
+def page(figures: Sequence[go.Figure], title: str) -> str:
+    """A web page with the figures one below the other, which needs no other file."""
+    parts = [
+        figure.to_html(full_html=False, include_plotlyjs=number == 0)
+        for number, figure in enumerate(figures)
+    ]
+    head = f'<!doctype html><meta charset="utf-8"><title>{html.escape(title)}</title>'
+    return "\n".join([head, *parts])
+
+
+def _escaped(names: Sequence[str]) -> list[str]:
+    return [html.escape(name) for name in names]
 
 
 def _scatter(xy: FloatArray, groups: IntArray) -> go.Scatter | go.Scattergl:

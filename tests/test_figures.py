@@ -195,3 +195,25 @@ def test_the_heatmap_says_what_its_order_is():
     noted = figures.heatmap_figure(view, color_range=(0, 1), note="in the order of A")
     assert plain == "cosine similarity"
     assert noted.layout.annotations[0].text == "cosine similarity · in the order of A"
+
+
+def test_scores_are_drawn_as_a_table_that_frames_what_was_asked():
+    scores = np.array([[90, 10, 5], [20, 80, np.nan]], dtype=np.float32)
+    drawn = figures.scores_figure(
+        scores, ["animal", "<b>mood"], ["What?", "How?", "Who?"], title="a & b", marked=[(1, 2)]
+    )
+    [trace], layout = sent(drawn)["data"], sent(drawn)["layout"]
+    np.testing.assert_array_equal(np.array(decoded(trace["z"])).reshape(2, 3), scores)
+    assert layout["yaxis"]["ticktext"] == ["animal", "&lt;b&gt;mood"]
+    assert layout["title"]["text"] == "a &amp; b"
+    [frame] = layout["shapes"]
+    assert (frame["x0"], frame["x1"], frame["y0"], frame["y1"]) == (1.5, 2.5, 0.5, 1.5)
+
+
+def test_a_page_stands_alone():
+    one = figures.scores_figure(np.eye(2, dtype=np.float32), ["a", "b"], ["c", "d"], title="t")
+    page = figures.page([one, one], "<title>")
+    assert page.count("Plotly.newPlot(") == 2
+    assert "<title>&lt;title&gt;</title>" in page
+    assert "src=" not in page.split("Plotly.newPlot(")[-1]
+    assert len(page) > 1_000_000
