@@ -1,0 +1,322 @@
+"""A training run: the model, what it is to become, and the step that it is at."""
+
+import copy
+import hashlib
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn.functional import cross_entropy, normalize
+
+from inbedder_core.encoder import InBedder
+from inbedder_core.errors import InputError
+from inbedder_core.prompts import Prompt, PromptBuilder
+from inbedder_core.recipes.mixture import Mixture
+from inbedder_core.recipes.objectives import Transformer, answer_loss, contrast_loss, standardized
+from inbedder_core.recipes.sentences import Example
+from inbedder_core.registry import BUNDLED
+from inbedder_core.schema import ModelSpec
+
+Objective = Literal["contrast", "mlm"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a run's result.
+
+    Attributes:
+        model: Folder or hub name of the checkpoint to start from.
+        teacher: Plain sentence encoder whose mean-pooled vectors stand for answers.
+        data: JSONL files, or names of data sets on the hub.
+        own_share: Share of blocks written from the grammars, 0 to 1.
+        objective: "contrast" or "mlm".
+        steps: Number of optimizer steps.
+        batch_size: Examples in a step.
+        batch_tokens: Tokens in a micro-batch; changes speed only.
+        max_length: Longest prompt in tokens; longer texts are cut.
+        learning_rate: Peak of the transformer's; the head and the answer map take `head_rate`.
+        head_rate: Peak of the head's.
+        weight_decay: Of matrices.
+        warmup: Share of the steps during which the rates rise.
+        decay: Share of the steps, at the end, during which they fall to 0.
+        temperature: Of the contrast.
+        answer_weight: Weight of the answer's cross-entropy.
+        vector_weight: Weight of the contrast against the answers' vectors.
+        text_weight: Weight of the contrast between the texts of a batch.
+        masks: Numbers of masks to train with; one of them is drawn for each step.
+        average: Decay per step of the running average of the weights, which is what is saved.
+        seed: Seed of every choice.
+    """
+
+    model: str = BUNDLED.source
+    teacher: str = ""
+    data: tuple[str, ...] = ()
+    own_share: float = 0.5
+    objective: Objective = "contrast"
+    steps: int = 4000
+    batch_size: int = 128
+    batch_tokens: int = 1024
+    max_length: int = 96
+    learning_rate: float = 1.5e-4
+    head_rate: float = 4e-4
+    weight_decay: float = 0.01
+    warmup: float = 0.03
+    decay: float = 0.4
+    temperature: float = 0.05
+    answer_weight: float = 1.0
+    vector_weight: float = 1.0
+    text_weight: float = 0.5
+    masks: tuple[int, ...] = (3, 3, 3, 3, 3, 3, 1, 2, 4, 5)
+    average: float = 0.997
+    seed: int = 0
+
+
+class Run:
+    """A training run: the model, its average, the optimizer, and the step that they are at."""
+
+    def __init__(
+        self, recipe: Recipe, mixture: Mixture, folder: Path, device: str = "auto"
+    ) -> None:
+        """Loads the starting checkpoint, or what an earlier run left in the folder.
+
+        Args:
+            recipe: What to do.
+            mixture: What to train on.
+            folder: Where the state is kept.
+            device: See `InBedder`.
+
+        Raises:
+            InputError: The starting checkpoint can't be loaded.
+            CheckpointError: Its architecture is not supported.
+        """
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.mixture, self.folder = recipe, mixture, folder
+        self.encoder = load_start(recipe.model, device)
+        self.model, self.head = self.encoder.model.train(), self.encoder.head
+        self.device = self.encoder.device
+        self.tokenizer = self.encoder.tokenizer
+        self.prompts = PromptBuilder(
+            self.tokenizer, "card", min(recipe.max_length, self.encoder.max_length)
+        )
+        self.tokens: dict[str, list[int]] = {}
+        self.vectors: dict[str, Tensor] = {}
+        self.map: torch.nn.Module = torch.nn.Identity()  # answers' vectors -> embeddings
+        if recipe.objective == "contrast":
+            answers = mixture.answers()
+            table = self._answer_vectors(answers)
+            self.vectors = dict(zip(answers, table, strict=True))
+            self.map = torch.nn.Linear(table.shape[1], self.encoder.dim).to(self.device)
+        threads = torch.get_num_threads() if self.device.type == "cpu" else 1
+        pad_id = int(self.tokenizer.pad_token_id)
+        dtype = torch.bfloat16 if self.encoder.dtype != torch.float32 else torch.float32
+        self.transformer = Transformer(self.head, pad_id, recipe.batch_tokens, threads, dtype)
+        self.optimizer = self._optimizer()
+        self.rates = [group["lr"] for group in self.optimizer.param_groups]
+        self.average = {key: value.clone() for key, value in self.model.state_dict().items()}
+        self.onward: list[Callable[[], None]] = []  # gradients' ways into the transformer
+        self.step = 0
+        self._resume()
+
+    def _answer_vectors(self, answers: Sequence[str]) -> Tensor:
+        """The answers' vectors, computed once for a folder."""
+        teacher = self.recipe.teacher or self.recipe.model
+        key = hashlib.sha256("\n".join([teacher, *answers]).encode()).hexdigest()[:16]
+        path = self.folder / f"answers-{key}.safetensors"
+        if not path.exists():
+            save_file({"vectors": answer_vectors(teacher, answers, self.device).cpu()}, path)
+        return load_file(path)["vectors"].to(self.device)
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        recipe = self.recipe
+        body = {id(each) for each in self.head.backbone.parameters()}
+        groups: dict[tuple[bool, bool], list[Tensor]] = {}
+        for each in [*self.model.parameters(), *self.map.parameters()]:
+            if each.numel():
+                groups.setdefault((id(each) in body, each.ndim > 1), []).append(each)
+        return torch.optim.AdamW(
+            [
+                {
+                    "params": parameters,
+                    "lr": recipe.learning_rate if in_body else recipe.head_rate,
+                    "weight_decay": recipe.weight_decay if is_matrix else 0.0,
+                }
+                for (in_body, is_matrix), parameters in groups.items()
+            ],
+            betas=(0.9, 0.98),
+            fused=True,
+        )
+
+    def advance(self) -> float:
+        """Takes one step and returns its loss."""
+        recipe, fraction = self.recipe, self.step / self.recipe.steps
+        torch.manual_seed(recipe.seed * 1_000_003 + self.step)  # dropout, where a model has it
+        scale = min(1.0, (fraction + 1e-9) / recipe.warmup, (1 - fraction) / recipe.decay)
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * scale
+        examples = self.mixture.batch(self.step, recipe.batch_size)
+        loss = self._mlm(examples) if recipe.objective == "mlm" else self._contrast(examples)
+        loss.backward()  # type: ignore[no-untyped-call]
+        for onward in self.onward:
+            onward()
+        self.onward.clear()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        kept = min(recipe.average, self.step / (self.step + 10))
+        with torch.no_grad():
+            for key, value in self.model.state_dict().items():
+                if value.is_floating_point():
+                    self.average[key].lerp_(value, 1 - kept)
+        return float(loss.detach())
+
+    def _contrast(self, examples: Sequence[Example]) -> Tensor:
+        recipe = self.recipe
+        n_masks = random.Random(f"masks {recipe.seed}/{self.step}").choice(recipe.masks)
+        prompts = self.prompts.build(
+            [each.text for each in examples], [each.question for each in examples], n_masks
+        )
+        states = self._states(prompts, n_masks)
+        with self._autocast():
+            means = self.head.transform(states).float().mean(1)  # (b, d)
+            logits = self.head.decode(means)  # (b, vocabulary)
+        words = [each.answer for each in examples]
+        embeddings = standardized(means)
+        unmapped = torch.stack([self.vectors[word] for word in words])
+        targets = normalize(self.map(unmapped), dim=-1)
+        similarity = unmapped @ unmapped.T  # (b, b), of the frozen vectors
+        alone = torch.eye(len(words), dtype=torch.bool, device=self.device)
+        others = similarity.masked_fill(alone, -torch.inf)
+        # A text whose answer no other text of the batch shares has nothing to find there.
+        paired = others.max(1).values > 0.9
+        loss = recipe.answer_weight * answer_loss(
+            logits, [self._ids(word) for word in words], torch.ones(len(words)).to(self.device)
+        ) + recipe.vector_weight * contrast_loss(
+            embeddings, targets, similarity, recipe.temperature
+        )
+        if recipe.text_weight and paired.any():
+            loss = loss + recipe.text_weight * contrast_loss(
+                embeddings[paired], embeddings, others[paired], recipe.temperature
+            )
+        return loss
+
+    def _mlm(self, examples: Sequence[Example]) -> Tensor:
+        """The published objective: mean cross-entropy over the answers' tokens at their masks."""
+        losses, count = [], 0
+        by_length: dict[int, list[Example]] = {}
+        for each in examples:
+            by_length.setdefault(len(self._ids(each.answer)), []).append(each)
+        for n_masks, group in by_length.items():
+            prompts = self.prompts.build(
+                [each.text for each in group], [each.question for each in group], n_masks
+            )
+            states = self._states(prompts, n_masks)
+            with self._autocast():
+                logits = self.head.decode(self.head.transform(states))
+            wanted = torch.tensor([self._ids(each.answer) for each in group], device=self.device)
+            losses.append(
+                cross_entropy(logits.float().flatten(0, 1), wanted.flatten(), reduction="sum")
+            )
+            count += wanted.numel()
+        return torch.stack(losses).sum() / count
+
+    def _states(self, prompts: Sequence[Prompt], n_masks: int) -> Tensor:
+        states, onward = self.transformer(prompts, n_masks)
+        self.onward.append(onward)
+        return states
+
+    def _ids(self, answer: str) -> list[int]:
+        if answer not in self.tokens:
+            ids = self.tokenizer(answer, add_special_tokens=False)["input_ids"]
+            self.tokens[answer] = ids[:8] or [self.tokenizer.unk_token_id]
+        return self.tokens[answer]
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(
+            self.device.type, torch.bfloat16, enabled=self.encoder.dtype != torch.float32
+        )
+
+    def save(self) -> None:
+        """Writes ``state.pt`` in one stroke: a kill leaves the old one or the new one."""
+        state = {
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "map": self.map.state_dict(),
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+        }
+        torch.save(state, self.folder / "state.tmp")
+        (self.folder / "state.tmp").rename(self.folder / "state.pt")
+
+    def _resume(self) -> None:
+        """Goes back to the saved step, if there is one."""
+        path = self.folder / "state.pt"
+        if path.exists():
+            state = torch.load(path, map_location=self.device, weights_only=True)
+            self.step = state["step"]
+            self.model.load_state_dict(state["model"])
+            self.map.load_state_dict(state["map"])
+            self.average = state["average"]
+            self.optimizer.load_state_dict(state["optimizer"])
+
+    def export(self, folder: Path) -> None:
+        """Writes the averaged model as a half-precision checkpoint folder."""
+        half = {key: value.half() for key, value in self.average.items()}
+        self.model.save_pretrained(folder, state_dict=half)
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        (folder / "config.json").write_text(
+            json.dumps(config | {"dtype": "float16"}, indent=2) + "\n", encoding="utf-8"
+        )
+        self.tokenizer.save_pretrained(folder)
+
+    def averaged(self) -> InBedder:
+        """The averaged model as an encoder."""
+        model = copy.deepcopy(self.model)
+        model.load_state_dict(self.average)
+        return InBedder(model, self.tokenizer, self.encoder.spec, device=str(self.device))
+
+
+def load_start(name_or_path: str, device: str) -> InBedder:
+    """Loads the checkpoint to start from; a head that it lacks is initialised."""
+    from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name_or_path)
+        model = AutoModelForMaskedLM.from_pretrained(name_or_path, dtype=torch.float32)
+    except (OSError, ValueError) as error:
+        raise InputError(f"The model {name_or_path} can't be loaded: {error}") from error
+    for module in model.modules():  # small models and a single epoch need none
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return InBedder(model, tokenizer, ModelSpec(name_or_path, name_or_path), device=device)
+
+
+@torch.inference_mode()
+def answer_vectors(name_or_path: str, answers: Sequence[str], device: torch.device) -> Tensor:
+    """Mean-pooled unit vectors of the answers from a plain encoder, (n, d)."""
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(name_or_path)
+    model = AutoModel.from_pretrained(name_or_path, dtype=torch.float32).eval().to(device)
+    order = sorted(range(len(answers)), key=lambda i: len(answers[i]))
+    vectors = []
+    for start in range(0, len(order), 256):
+        batch = tokenizer(
+            [answers[i].lower() for i in order[start : start + 256]],
+            padding=True,
+            truncation=True,
+            max_length=16,
+            return_tensors="pt",
+        ).to(device)
+        with torch.autocast(device.type, torch.bfloat16):
+            hidden = model(**batch).last_hidden_state.float()  # (b, t, d)
+        mask = batch["attention_mask"][..., None]
+        vectors.append(normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1))
+    back = torch.tensor(order, device=device).argsort()
+    return torch.cat(vectors)[back].clone()
