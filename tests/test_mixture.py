@@ -94,6 +94,16 @@ def test_a_text_comes_with_two_different_questions_where_it_has_them(animals, ve
     assert all(len(verbs.draw(rng)) == 1 for _ in range(50))
 
 
+def test_questions_with_a_closed_list_of_answers_offer_some_of_them(verbs):
+    rng = random.Random(0)
+    assert verbs.choices == {"Which verb?": ["ate", "saw"]}
+    questions = {verbs.draw(rng)[0].question for _ in range(400)}
+    assert "Which verb?" in questions
+    assert {"Is it ate or saw?", "Is it saw or ate?"} & questions
+    open_ended = Source("open", [Example(f"Text {n}", "What?", f"word{n}") for n in range(30)])
+    assert open_ended.choices == {}
+
+
 def test_share_of_own_sentences(animals):
     own = {"owl", "dog"}
 

@@ -106,11 +106,24 @@ def test_yes_and_no_questions_are_answered_rightly(world):
     rng = random.Random(5)
     written = world.write(rng, {"animal": "owl"})
     asked = {world.ask(written, "animal", rng)[1:] for _ in range(300)}
-    assert asked == {
+    assert asked >= {
         ("Which animal?", "owl"),
         ("Is it about an owl?", "yes"),
         ("Is it about a dog?", "no"),
     }
+    assert all(answer == "owl" for question, answer in asked if "about" not in question)
+
+
+def test_a_choice_offers_the_answer_among_others():
+    rng, values = random.Random(0), ["red", "blue", "green", "white", "black", "pink"]
+    for _ in range(50):
+        question = sentences.offering("Which colour?", "red", values, rng)
+        offered = [value for value in values if value in question]
+        assert "red" in offered
+        assert 2 <= len(offered) <= 5
+        assert " or " in question
+        assert question.endswith("?")
+    assert sentences.offering("Which?", "red", ["red"], rng).endswith("red?")
 
 
 def test_what_no_sentence_carries_is_an_error(world):

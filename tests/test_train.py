@@ -143,7 +143,8 @@ def test_standardized_vectors_have_the_cosine_of_the_encoder():
 
 @pytest.mark.parametrize("objective", ["contrast", "mlm"])
 def test_training_learns(start, tmp_path, objective):
-    training.train(recipe(start, objective=objective, steps=60, masks=(3,), head_rate=5e-3), tmp_path, log_every=10)
+    taught = recipe(start, objective=objective, steps=60, masks=(3,), head_rate=5e-3)
+    training.train(taught, tmp_path, log_every=10)
     losses = [float(line.split(",")[1]) for line in (tmp_path / "log.csv").read_text().split()[1:]]
     assert len(losses) == 6
     assert losses[-1] < 0.8 * losses[0]

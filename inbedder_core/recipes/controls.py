@@ -91,7 +91,7 @@ class StaticEmbedder:
         """
         from transformers import AutoModel, AutoTokenizer
 
-        source = _source(name_or_path)
+        source = located(name_or_path)
         where = {"trust_remote_code": False, "local_files_only": Path(source).is_dir()}
         try:
             tokenizer = AutoTokenizer.from_pretrained(source, **where)
@@ -128,7 +128,7 @@ class StaticEmbedder:
             )
             hidden = self.model(**tokens).last_hidden_state  # (b, t, d)
             mask = tokens["attention_mask"][..., None]  # (b, t, 1)
-            embeddings[batch] = ((hidden * mask).sum(1) / mask.sum(1)).numpy()
+            embeddings[batch] = ((hidden.float() * mask).sum(1) / mask.sum(1)).numpy()
         return embeddings
 
     def without(self, texts: Sequence[str], _instruction: str | Sequence[str] = "") -> FloatArray:
@@ -149,7 +149,8 @@ def remembered(encode: Encode) -> Encode:
     return remembering
 
 
-def _source(name_or_path: str) -> str:
+def located(name_or_path: str) -> str:
+    """The folder of an installed package that carries a checkpoint; other names as they are."""
     if not Path(name_or_path).is_dir() and name_or_path.isidentifier():
         package = find_spec(name_or_path)
         if package is not None and package.origin is not None:

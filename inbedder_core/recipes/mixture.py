@@ -9,18 +9,19 @@ uninterrupted one would have seen.
 import gzip
 import json
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from inbedder_core.errors import InputError
 from inbedder_core.recipes import sentences
-from inbedder_core.recipes.sentences import Example
+from inbedder_core.recipes.sentences import OFFERED, Example, offering
 
 BLOCK_TEXTS = 16  # texts of one source in a block; each is asked two questions where it can be
 BLOCK_VALUES = 5  # values of a facet in a block of our own sentences
 MAX_ANSWER_WORDS = 6
 MAX_QUESTION_WORDS = 30
+MOST_CHOICES = 160  # answers of a question that may offer some of them
 JOINED = 0.15  # share of blocks whose texts are joined from two sources
 JOINED_WORDS = 20  # longest text that is joined with another one
 _PRONOUNS = frozenset(
@@ -57,6 +58,16 @@ class Source:
         for example in examples:
             by_text[example.text].append(example)
         self.groups = list(by_text.values())
+        answers: dict[str, set[str]] = defaultdict(set)
+        for example in examples:
+            answers[example.question].add(example.answer)
+        # Questions with a closed list of answers: many texts, few answers.
+        asked = Counter(example.question for example in examples)
+        self.choices = {
+            question: sorted(found)
+            for question, found in answers.items()
+            if 2 <= len(found) <= MOST_CHOICES and asked[question] >= 8 * len(found)
+        }
         self.short = [g for g in self.groups if len(g[0].text.split()) <= JOINED_WORDS]
         self.size = len(examples)
 
@@ -64,7 +75,17 @@ class Source:
         """One text with one question or two different ones."""
         group = rng.choice(self.short if short else self.groups)
         chosen = rng.sample(group, min(2, len(group)))
-        return chosen if len({example.question for example in chosen}) > 1 else chosen[:1]
+        if len({example.question for example in chosen}) == 1:
+            chosen = chosen[:1]
+        return [self._asked(example, rng) for example in chosen]
+
+    def _asked(self, example: Example, rng: random.Random) -> Example:
+        """Now and then, a question with a closed list of answers offers some of them."""
+        choices = self.choices.get(example.question)
+        if choices is None or rng.random() >= OFFERED:
+            return example
+        question = offering(example.question, example.answer, choices, rng)
+        return example._replace(question=question)
 
 
 class Mixture:

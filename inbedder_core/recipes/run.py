@@ -17,6 +17,7 @@ from torch.nn.functional import cross_entropy, normalize
 from inbedder_core.encoder import InBedder
 from inbedder_core.errors import InputError
 from inbedder_core.prompts import Prompt, PromptBuilder
+from inbedder_core.recipes.controls import StaticEmbedder, located
 from inbedder_core.recipes.mixture import Mixture
 from inbedder_core.recipes.objectives import Transformer, answer_loss, contrast_loss, standardized
 from inbedder_core.recipes.sentences import Example
@@ -31,7 +32,7 @@ class Recipe:
     """Everything that decides a run's result.
 
     Attributes:
-        model: Folder or hub name of the checkpoint to start from.
+        model: Folder, hub name or installed package of the checkpoint to start from.
         teacher: Plain sentence encoder whose mean-pooled vectors stand for answers.
         data: JSONL files, or names of data sets on the hub.
         own_share: Share of blocks written from the grammars, 0 to 1.
@@ -124,12 +125,15 @@ class Run:
         self._resume()
 
     def _answer_vectors(self, answers: Sequence[str]) -> Tensor:
-        """The answers' vectors, computed once for a folder."""
+        """The answers' vectors (n, d) of unit length, computed once for a folder."""
         teacher = self.recipe.teacher or self.recipe.model
         key = hashlib.sha256("\n".join([teacher, *answers]).encode()).hexdigest()[:16]
         path = self.folder / f"answers-{key}.safetensors"
         if not path.exists():
-            save_file({"vectors": answer_vectors(teacher, answers, self.device).cpu()}, path)
+            embed = StaticEmbedder.from_pretrained(teacher)
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.encoder.dtype != torch.float32):
+                vectors = torch.from_numpy(embed(answers, batch_size=256))
+            save_file({"vectors": normalize(vectors, dim=-1)}, path)
         return load_file(path)["vectors"].to(self.device)
 
     def _optimizer(self) -> torch.optim.Optimizer:
@@ -286,37 +290,13 @@ def load_start(name_or_path: str, device: str) -> InBedder:
     """Loads the checkpoint to start from; a head that it lacks is initialised."""
     from transformers import AutoModelForMaskedLM, AutoTokenizer
 
+    source = located(name_or_path)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name_or_path)
-        model = AutoModelForMaskedLM.from_pretrained(name_or_path, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(source)
+        model = AutoModelForMaskedLM.from_pretrained(source, dtype=torch.float32)
     except (OSError, ValueError) as error:
         raise InputError(f"The model {name_or_path} can't be loaded: {error}") from error
     for module in model.modules():  # small models and a single epoch need none
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
     return InBedder(model, tokenizer, ModelSpec(name_or_path, name_or_path), device=device)
-
-
-@torch.inference_mode()
-def answer_vectors(name_or_path: str, answers: Sequence[str], device: torch.device) -> Tensor:
-    """Mean-pooled unit vectors of the answers from a plain encoder, (n, d)."""
-    from transformers import AutoModel, AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(name_or_path)
-    model = AutoModel.from_pretrained(name_or_path, dtype=torch.float32).eval().to(device)
-    order = sorted(range(len(answers)), key=lambda i: len(answers[i]))
-    vectors = []
-    for start in range(0, len(order), 256):
-        batch = tokenizer(
-            [answers[i].lower() for i in order[start : start + 256]],
-            padding=True,
-            truncation=True,
-            max_length=16,
-            return_tensors="pt",
-        ).to(device)
-        with torch.autocast(device.type, torch.bfloat16):
-            hidden = model(**batch).last_hidden_state.float()  # (b, t, d)
-        mask = batch["attention_mask"][..., None]
-        vectors.append(normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1))
-    back = torch.tensor(order, device=device).argsort()
-    return torch.cat(vectors)[back].clone()

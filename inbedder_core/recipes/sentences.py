@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 GRAMMARS = Path(__file__).with_name("grammars")
+CHECKED = 0.15  # share of yes/no questions, where a facet has them
+OFFERED = 0.08  # share of questions that offer a choice of answers
 DEFAULT = ""  # the form of an expression whose slot names none
 _ARTICLE = re.compile(r"\b([Aa]) (?=[aeio](?!ne\b|nce\b|uro)|un(?!i)|u[mpglr]|hour|honest)")
 _SLOT = re.compile(r"\{([a-z_]+)(?:\.([a-z_]+))?\}")
@@ -171,14 +173,17 @@ class Grammar:
         return fitting
 
     def ask(self, written: Written, facet: str, rng: random.Random) -> Example:
-        """Asks for one facet of a text; now and then as a yes/no question."""
+        """Asks for one facet of a text; now and then with a choice, or as a yes/no question."""
         asked, value = self.facets[facet], written.labels[facet]
-        if asked.check and rng.random() < 0.15:
+        if asked.check and rng.random() < CHECKED:
             values = sorted({*asked.of.values()} - {""} if asked.source else self.values[facet])
             guess = value if rng.random() < 0.5 else rng.choice(values)
             question = _tidied(rng.choice(asked.check).replace("{}", guess))
             return Example(written.text, question, "yes" if guess == value else "no")
-        return Example(written.text, rng.choice(asked.ask), value)
+        question = rng.choice(asked.ask)
+        if not asked.source and rng.random() < OFFERED:
+            question = offering(question, value, self.values[facet], rng)
+        return Example(written.text, question, value)
 
     def crossing(self, rng: random.Random, n_texts: int = 4, n_values: int = 2) -> list[Example]:
         """Texts that cross the values of two facets, each asked for both of them.
@@ -221,6 +226,15 @@ class Grammar:
             if len(carried) > 1:
                 one, two = rng.sample(carried, 2)
                 return one, two
+
+
+def offering(question: str, answer: str, values: Sequence[str], rng: random.Random) -> str:
+    """The question with two to five answers to choose from, the right one among them."""
+    others = [value for value in values if value != answer]
+    options = [answer, *rng.sample(others, min(len(others), rng.randint(1, 4)))]
+    rng.shuffle(options)
+    choice = f"{', '.join(options[:-1])} or {options[-1]}?" if options[1:] else f"{answer}?"
+    return rng.choice([f"{question.rstrip('?.:')}: {choice}", f"Is it {choice}", choice])
 
 
 def _facet(source: Mapping[str, Any]) -> Facet:
