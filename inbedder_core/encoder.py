@@ -8,7 +8,7 @@ masks is the expected answer, and its hidden state is the embedding (Peng et al.
 import inspect
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -21,7 +21,7 @@ from torch import Tensor
 from inbedder_core.answers import CANDIDATES, AnswerReader
 from inbedder_core.errors import CheckpointError, InputError
 from inbedder_core.heads import HEADS
-from inbedder_core.prompts import Prompt, PromptBuilder
+from inbedder_core.prompts import Prompt, PromptBuilder, batches, padded
 from inbedder_core.registry import BUNDLED, resolve
 from inbedder_core.schema import (
     MAX_MASKS,
@@ -155,14 +155,15 @@ class InBedder:
         answers: list[tuple[Answer, ...]] = [()] * len(pairs)
         prompts = self._prompts.build([t for t, _ in pairs], [i for _, i in pairs], n_masks)
         done = 0
-        for batch in _batches(prompts, batch_tokens):
-            chosen = [prompts[i] for i in batch]
-            embeddings[batch], tokens = self._forward(chosen, n_masks, with_answers=top_k > 0)
-            for i, prompt, (ids, probabilities) in zip(batch, chosen, tokens, strict=False):
-                answers[i] = self._reader.read(ids, probabilities, prompt.text_ids, top_k)
-            done += len(batch)
-            if on_progress is not None:
-                on_progress(done, len(pairs))
+        with self.precision():
+            for batch in batches(prompts, batch_tokens):
+                chosen = [prompts[i] for i in batch]
+                embeddings[batch], tokens = self._forward(chosen, n_masks, with_answers=top_k > 0)
+                for i, prompt, (ids, probabilities) in zip(batch, chosen, tokens, strict=False):
+                    answers[i] = self._reader.read(ids, probabilities, prompt.text_ids, top_k)
+                done += len(batch)
+                if on_progress is not None:
+                    on_progress(done, len(pairs))
         row = {pair: i for i, pair in enumerate(pairs)}
         rows = [row[pair] for pair in zip(texts, asked, strict=True)]
         return Encoding(
@@ -234,45 +235,54 @@ class InBedder:
         encoding = self(texts, instruction, n_masks, top_k=top_k)
         return [[(a.text, a.probability) for a in row] for row in encoding.answers]
 
+    def mask_states(self, prompts: Sequence[Prompt], n_masks: int) -> Tensor:
+        """Runs one batch of b prompts through the transformer.
+
+        Args:
+            prompts: b prompts with ``n_masks`` masks each.
+            n_masks: Number of masks.
+
+        Returns:
+            (b, n_masks, h) the last layer's states at the masks; inside `precision` in reduced
+            precision.
+        """
+        arrays = padded(prompts, self.tokenizer.pad_token_id or 0)
+        inputs = {
+            name: torch.from_numpy(each).to(self.device)
+            for name, each in arrays.items()
+            if name != "token_type_ids" or self._type_ids
+        }
+        first = torch.tensor([prompt.first_mask for prompt in prompts], device=self.device)
+        rows = torch.arange(len(prompts), device=self.device)[:, None]  # (b, 1)
+        masks = first[:, None] + torch.arange(n_masks, device=self.device)  # (b, n_masks)
+        return self.head.states(inputs, rows, masks)
+
+    def precision(self) -> torch.autocast:
+        """A context in which the transformer computes in `dtype`.
+
+        One context for many batches casts the weights once.
+        """
+        reduced = self.dtype != torch.float32
+        return torch.autocast(self.device.type, self.dtype if reduced else None, enabled=reduced)
+
     @torch.inference_mode()
     def _forward(
         self, prompts: Sequence[Prompt], n_masks: int, *, with_answers: bool
     ) -> tuple[FloatArray, list[tuple[list[int], list[float]]]]:
         """One batch of b prompts -> embeddings (b, d) and each one's most probable tokens."""
-        inputs, first = self._pad(prompts)
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            hidden = self.head.backbone(**inputs).last_hidden_state  # (b, t, h)
-        rows = torch.arange(len(prompts), device=self.device)[:, None]  # (b, 1)
-        masks = first[:, None] + torch.arange(n_masks, device=self.device)  # (b, n_masks)
-        states = hidden[rows, masks].float()  # (b, n_masks, h)
-        answer = self.head.transform(states).mean(1)  # (b, d)
-        embedding = _standardize(answer) if self.spec.method == "card" else states.mean(1)
+        states = self.mask_states(prompts, n_masks).float()  # (b, n_masks, h)
         tokens = []
-        if with_answers:
-            top = self.head.decode(answer).softmax(-1).topk(min(CANDIDATES, self._vocabulary))
-            tokens = list(zip(top.indices.tolist(), top.values.tolist(), strict=True))
+        with torch.autocast(self.device.type, enabled=False):
+            answer = self.head.transform(states).mean(1)  # (b, d)
+            if with_answers:
+                top = self.head.decode(answer).softmax(-1).topk(min(CANDIDATES, self._vocabulary))
+                tokens = list(zip(top.indices.tolist(), top.values.tolist(), strict=True))
+        embedding = _standardize(answer) if self.spec.method == "card" else states.mean(1)
         return embedding.cpu().numpy(), tokens
 
     @property
     def _vocabulary(self) -> int:
         return int(self.model.config.vocab_size)
-
-    def _pad(self, prompts: Sequence[Prompt]) -> tuple[dict[str, Tensor], Tensor]:
-        """Pads b prompts at their end to the longest, t tokens."""
-        length = max(len(prompt.input_ids) for prompt in prompts)
-        ids = np.full((len(prompts), length), self.tokenizer.pad_token_id or 0)
-        attention = np.zeros_like(ids)
-        types = np.zeros_like(ids)
-        for row, prompt in enumerate(prompts):
-            size = len(prompt.input_ids)
-            ids[row, :size] = prompt.input_ids
-            attention[row, :size] = 1
-            types[row, :size] = prompt.token_type_ids
-        inputs = {"input_ids": ids, "attention_mask": attention}  # (b, t)
-        if self._type_ids:
-            inputs["token_type_ids"] = types
-        first = torch.tensor([prompt.first_mask for prompt in prompts], device=self.device)
-        return {k: torch.from_numpy(v).to(self.device) for k, v in inputs.items()}, first
 
 
 @cache
@@ -286,16 +296,6 @@ def _standardize(vectors: Tensor) -> Tensor:
     centered = vectors - vectors.mean(1, keepdim=True)
     deviation = vectors.std(1, keepdim=True)
     return torch.where(deviation > 1e-12, centered / deviation, 0.0)
-
-
-def _batches(prompts: Sequence[Prompt], batch_tokens: int) -> Iterator[list[int]]:
-    """Indices of prompts of similar length, the longest first, within a budget of padded tokens."""
-    order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i].input_ids))
-    start = 0
-    while start < len(order):
-        size = max(1, batch_tokens // len(prompts[order[start]].input_ids))
-        yield order[start : start + size]
-        start += size
 
 
 def _checked(

@@ -11,9 +11,12 @@ always survive. The masks are placed by id, so a text or an instruction that con
 nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from inbedder_core.errors import CheckpointError, InputError
 from inbedder_core.schema import Method
@@ -188,3 +191,30 @@ class PromptBuilder:
             text_ids=text_ids,
             truncated=bool(cut),
         )
+
+
+def batches(prompts: Sequence[Prompt], batch_tokens: int) -> Iterator[list[int]]:
+    """Indices of prompts of similar length, the longest first, within a budget of padded tokens."""
+    order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i].input_ids))
+    start = 0
+    while start < len(order):
+        size = max(1, batch_tokens // len(prompts[order[start]].input_ids))
+        yield order[start : start + size]
+        start += size
+
+
+def padded(prompts: Sequence[Prompt], pad_id: int) -> dict[str, NDArray[np.int64]]:
+    """Pads b prompts at their end to the longest, t tokens.
+
+    Returns:
+        ``input_ids``, ``attention_mask`` and ``token_type_ids``, (b, t) each.
+    """
+    length = max(len(prompt.input_ids) for prompt in prompts)
+    ids = np.full((len(prompts), length), pad_id, dtype=np.int64)
+    attention, types = np.zeros_like(ids), np.zeros_like(ids)
+    for row, prompt in enumerate(prompts):
+        size = len(prompt.input_ids)
+        ids[row, :size] = prompt.input_ids
+        attention[row, :size] = 1
+        types[row, :size] = prompt.token_type_ids
+    return {"input_ids": ids, "attention_mask": attention, "token_type_ids": types}

@@ -11,7 +11,7 @@ from transformers import AutoModelForMaskedLM
 
 from inbedder_core.encoder import InBedder
 from inbedder_core.errors import InputError
-from inbedder_core.prompts import PromptBuilder
+from inbedder_core.prompts import Prompt, PromptBuilder
 from inbedder_core.recipes import train as training
 from inbedder_core.recipes.objectives import (
     Transformer,
@@ -71,9 +71,7 @@ def test_the_transformer_in_training_equals_the_model_forwards_and_backwards(fam
     encoder = tiny_encoder(family)
     head, network = encoder.head, encoder.model.eval()
     prompts = PromptBuilder(encoder.tokenizer, "card", 64).build(TEXTS, ASK, 2)
-    leaf, onward = Transformer(head, encoder.tokenizer.pad_token_id, 40, threads, torch.float32)(
-        prompts, 2
-    )
+    leaf, onward = Transformer(encoder, 40, threads)(prompts, 2)
     expected = []
     for prompt in prompts:
         ids = torch.tensor([prompt.input_ids])
@@ -101,11 +99,12 @@ def test_the_transformer_in_training_equals_the_model_forwards_and_backwards(fam
 
 def test_micro_batches_keep_their_budget_and_lose_nobody():
     lengths = [5, 90, 7, 7, 30, 31, 8, 200, 6]
-    parts = _parts(lengths, 64, 2)
+    prompts = [Prompt([1] * n, [0] * n, 0, [], truncated=False) for n in lengths]
+    parts = _parts(prompts, 64, 2)
     batches = [batch for part in parts for batch in part]
     assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
     assert all(len(b) == 1 or len(b) * max(lengths[i] for i in b) <= 64 for b in batches)
-    assert len(_parts([3], 64, 2)) == 1
+    assert len(_parts(prompts[:1], 64, 2)) == 1
 
 
 def test_answer_loss_is_the_mean_cross_entropy_of_the_answers_tokens():

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from inbedder_core.heads import Head
-from inbedder_core.prompts import Prompt
+from inbedder_core.encoder import InBedder
+from inbedder_core.prompts import Prompt, batches
 
 
 class Transformer:
@@ -20,22 +19,16 @@ class Transformer:
     them run in parallel too), and it doesn't collapse when other work claims a core.
     """
 
-    def __init__(
-        self, head: Head, pad_id: int, batch_tokens: int, threads: int, dtype: torch.dtype
-    ) -> None:
+    def __init__(self, encoder: InBedder, batch_tokens: int, threads: int) -> None:
         """Prepares the threads.
 
         Args:
-            head: The model, taken apart.
-            pad_id: Id of the padding token.
+            encoder: The model.
             batch_tokens: Largest number of tokens in a micro-batch, padding included.
             threads: Number of threads; 1 on a GPU.
-            dtype: Precision of the matrix products.
         """
-        self.head, self.pad_id, self.batch_tokens, self.dtype = head, pad_id, batch_tokens, dtype
-        self.parameters = [each for each in head.backbone.parameters() if each.requires_grad]
-        self.device = self.parameters[0].device
-        self.threads = threads
+        self.encoder, self.batch_tokens, self.threads = encoder, batch_tokens, threads
+        self.parameters = list(encoder.head.backbone.parameters())
         # Here, torch's number of threads is each thread's own.
         self.pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
 
@@ -52,27 +45,24 @@ class Transformer:
             (b, n_masks, h) the last layer's states at the masks, a leaf of the graph; and a
             function that takes the gradient which the leaf has got on to the parameters.
         """
-        parts = _parts(
-            [len(prompt.input_ids) for prompt in prompts], self.batch_tokens, self.threads
-        )
+        parts = _parts(prompts, self.batch_tokens, self.threads)
 
         def forward(part: list[list[int]]) -> Tensor:
-            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            with self.encoder.precision():
                 states = [
-                    _micro_batch(self.head, [prompts[i] for i in batch], n_masks, self.pad_id)
-                    for batch in part
+                    self.encoder.mask_states([prompts[i] for i in batch], n_masks) for batch in part
                 ]
             return torch.cat(states).float()
 
         outputs = list(self.pool.map(forward, parts))
         order = torch.tensor([i for part in parts for batch in part for i in batch])
-        back = order.argsort().to(self.device)
+        back = order.argsort().to(self.encoder.device)
         leaf = torch.cat([output.detach() for output in outputs])[back].requires_grad_()
 
         def backward() -> None:
             assert leaf.grad is not None
             sizes = [len(output) for output in outputs]
-            slices = torch.split(leaf.grad[order.to(self.device)], sizes)
+            slices = torch.split(leaf.grad[order.to(self.encoder.device)], sizes)
 
             def gradients(pair: tuple[Tensor, Tensor]) -> tuple[Tensor | None, ...]:
                 return torch.autograd.grad(
@@ -89,70 +79,15 @@ class Transformer:
         return leaf, backward
 
 
-def _parts(lengths: Sequence[int], batch_tokens: int, count: int) -> list[list[list[int]]]:
+def _parts(prompts: Sequence[Prompt], batch_tokens: int, count: int) -> list[list[list[int]]]:
     """Indices in micro-batches of similar length, shared out to at most ``count`` equal parts."""
-    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
-    batches = []
-    while order:
-        size = max(1, batch_tokens // lengths[order[0]])
-        batches.append(order[:size])
-        order = order[size:]
     parts: list[list[list[int]]] = [[] for _ in range(count)]
     costs = [0] * count
-    for batch in batches:  # the costliest first, each to the part that has least
+    for batch in batches(prompts, batch_tokens):  # each to the part that has least
         least = costs.index(min(costs))
         parts[least].append(batch)
-        costs[least] += len(batch) * lengths[batch[0]]
+        costs[least] += len(batch) * len(prompts[batch[0]].input_ids)
     return [part for part in parts if part]
-
-
-def _micro_batch(head: Head, prompts: Sequence[Prompt], n_masks: int, pad_id: int) -> Tensor:
-    device = next(head.backbone.parameters()).device
-    ids = [torch.tensor(prompt.input_ids) for prompt in prompts]
-    types = [torch.tensor(prompt.token_type_ids) for prompt in prompts]
-    padded = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=pad_id)
-    lengths = torch.tensor([len(each) for each in ids])
-    attention = torch.arange(padded.shape[1]) < lengths[:, None]  # (b, t)
-    first = torch.tensor([prompt.first_mask for prompt in prompts])
-    masks = first[:, None] + torch.arange(n_masks)  # (b, n_masks)
-    type_ids = torch.nn.utils.rnn.pad_sequence(types, batch_first=True)
-    inputs = (each.to(device) for each in (padded, type_ids, attention, masks))
-    return _forward(head.backbone, *inputs)
-
-
-def _forward(backbone: Any, ids: Tensor, types: Tensor, attention: Tensor, masks: Tensor) -> Tensor:
-    """States at the masks: (b, t) ids -> (b, n_masks, h)."""
-    rows = torch.arange(len(ids), device=ids.device)[:, None]  # (b, 1)
-    kind = backbone.config.model_type
-    if kind not in ("bert", "roberta", "xlm-roberta", "camembert"):
-        hidden = backbone(input_ids=ids, attention_mask=attention.long()).last_hidden_state
-        return hidden[rows, masks]  # type: ignore[no-any-return]
-    hidden = backbone.embeddings(input_ids=ids, token_type_ids=types * (kind == "bert"))
-    *layers, last = backbone.encoder.layer
-    for layer in layers:
-        hidden = _layer(layer, hidden, hidden, attention)
-    # Only the masks are read, so the last layer is computed there alone.
-    return _layer(last, hidden[rows, masks], hidden, attention)
-
-
-def _layer(layer: Any, queries: Tensor, hidden: Tensor, attention: Tensor) -> Tensor:
-    """One layer of BERT at the queries: (b, q, h), (b, t, h) -> (b, q, h).
-
-    Plain matrix products: on a CPU they train twice as fast as the fused attention, whose
-    backward pass is slow in bfloat16.
-    """
-    own = layer.attention.self
-
-    def heads(states: Tensor) -> Tensor:  # (b, t, h) -> (b, heads, t, h / heads)
-        return states.view(*states.shape[:2], own.num_attention_heads, -1).transpose(1, 2)
-
-    scores = heads(own.query(queries)) @ heads(own.key(hidden)).transpose(-1, -2)
-    scores = scores * own.attention_head_size**-0.5
-    scores = scores.masked_fill(~attention[:, None, None, :], -1e4)
-    weights = own.dropout(scores.float().softmax(-1).to(scores.dtype))
-    context = (weights @ heads(own.value(hidden))).transpose(1, 2).flatten(-2)
-    attended = layer.attention.output(context, queries)
-    return layer.output(layer.intermediate(attended), attended)  # type: ignore[no-any-return]
 
 
 def answer_loss(logits: Tensor, answers: Sequence[Sequence[int]], weights: Tensor) -> Tensor:

@@ -114,9 +114,7 @@ class Run:
             self.vectors = dict(zip(answers, table, strict=True))
             self.map = torch.nn.Linear(table.shape[1], self.encoder.dim).to(self.device)
         threads = torch.get_num_threads() if self.device.type == "cpu" else 1
-        pad_id = int(self.tokenizer.pad_token_id)
-        dtype = torch.bfloat16 if self.encoder.dtype != torch.float32 else torch.float32
-        self.transformer = Transformer(self.head, pad_id, recipe.batch_tokens, threads, dtype)
+        self.transformer = Transformer(self.encoder, recipe.batch_tokens, threads)
         self.optimizer = self._optimizer()
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
         self.average = {key: value.clone() for key, value in self.model.state_dict().items()}
@@ -187,7 +185,7 @@ class Run:
             [each.text for each in examples], [each.question for each in examples], n_masks
         )
         states = self._states(prompts, n_masks)
-        with self._autocast():
+        with self.encoder.precision():
             means = self.head.transform(states).float().mean(1)  # (b, d)
             logits = self.head.decode(means)  # (b, vocabulary)
         words = [each.answer for each in examples]
@@ -221,7 +219,7 @@ class Run:
                 [each.text for each in group], [each.question for each in group], n_masks
             )
             states = self._states(prompts, n_masks)
-            with self._autocast():
+            with self.encoder.precision():
                 logits = self.head.decode(self.head.transform(states))
             wanted = torch.tensor([self._ids(each.answer) for each in group], device=self.device)
             losses.append(
@@ -240,11 +238,6 @@ class Run:
             ids = self.tokenizer(answer, add_special_tokens=False)["input_ids"]
             self.tokens[answer] = ids[:8] or [self.tokenizer.unk_token_id]
         return self.tokens[answer]
-
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(
-            self.device.type, torch.bfloat16, enabled=self.encoder.dtype != torch.float32
-        )
 
     def save(self) -> None:
         """Writes ``state.pt`` in one stroke: a kill leaves the old one or the new one."""
@@ -299,4 +292,8 @@ def load_start(name_or_path: str, device: str) -> InBedder:
     for module in model.modules():  # small models and a single epoch need none
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
-    return InBedder(model, tokenizer, ModelSpec(name_or_path, name_or_path), device=device)
+    spec = ModelSpec(name_or_path, name_or_path)
+    encoder = InBedder(model, tokenizer, spec, device=device)
+    if encoder.dtype == torch.float16:  # whose small gradients would vanish
+        encoder.dtype = torch.bfloat16
+    return encoder
