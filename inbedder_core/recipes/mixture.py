@@ -110,6 +110,8 @@ class Mixture:
         self.sources = list(sources)
         self.weights = [source.size**0.5 for source in sources]
         self.grammars = [sentences.grammar(name) for name in grammars]
+        # A world with more facets has more to teach.
+        self.grammar_weights = [len(grammar.facets) for grammar in self.grammars]
         self.own_share = own_share if sources else 1.0
         self.seed = seed
 
@@ -136,7 +138,8 @@ class Mixture:
 
     def _block(self, rng: random.Random) -> list[Example]:
         if rng.random() < self.own_share:
-            return rng.choice(self.grammars).crossing(rng, BLOCK_TEXTS, BLOCK_VALUES)
+            grammar = rng.choices(self.grammars, self.grammar_weights)[0]
+            return grammar.crossing(rng, BLOCK_TEXTS, BLOCK_VALUES)
         if rng.random() < JOINED:
             return self._joined(rng)
         source = rng.choices(self.sources, self.weights)[0]
