@@ -15,7 +15,7 @@ PIP_QUIET ?= 1
 export JOURNEYS PIP_QUIET
 
 .DEFAULT_GOAL := help
-.PHONY: help app test check format screenshots opening train evaluate clean FORCE
+.PHONY: help app test check format screenshots opening train evaluate bench clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +50,9 @@ train: .venv/.app-ready ## train a checkpoint (ARGS="--help" says more)
 
 evaluate: .venv/.app-ready ## measure how well a checkpoint listens (ARGS="--help" says more)
 	@$(RUN) -m inbedder_core.recipes.evaluate $(ARGS)
+
+bench: .venv/.app-ready ## measure speed and memory (ARGS="--help" says more)
+	@$(RUN) -m inbedder_core.recipes.benchmark $(ARGS)
 
 clean: ## remove .venv and every cache
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build

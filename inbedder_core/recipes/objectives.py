@@ -90,22 +90,21 @@ def _parts(prompts: Sequence[Prompt], batch_tokens: int, count: int) -> list[lis
     return [part for part in parts if part]
 
 
-def answer_loss(logits: Tensor, answers: Sequence[Sequence[int]], weights: Tensor) -> Tensor:
+def answer_loss(logits: Tensor, answers: Sequence[Sequence[int]]) -> Tensor:
     """Cross-entropy of the answer's tokens, all read from one distribution.
 
     Args:
         logits: (b, vocabulary) from the mean over the masks.
         answers: b answers, as token ids.
-        weights: (b,) weight of each example.
 
     Returns:
-        Scalar: the weighted mean over examples of the mean over their answers' tokens.
+        Scalar: the mean over examples of the mean over their answers' tokens.
     """
     rows = [row for row, answer in enumerate(answers) for _ in answer]
     tokens = torch.tensor([token for answer in answers for token in answer], device=logits.device)
     share = torch.tensor([1 / len(answers[row]) for row in rows], device=logits.device)
     log_probabilities = logits.float().log_softmax(-1)[rows, tokens]
-    return -(log_probabilities * share * weights[rows]).sum() / weights.sum()
+    return -(log_probabilities * share).sum() / len(answers)
 
 
 def contrast_loss(

@@ -197,11 +197,9 @@ class Run:
         others = similarity.masked_fill(alone, -torch.inf)
         # A text whose answer no other text of the batch shares has nothing to find there.
         paired = others.max(1).values > 0.9
-        loss = recipe.answer_weight * answer_loss(
-            logits, [self._ids(word) for word in words], torch.ones(len(words)).to(self.device)
-        ) + recipe.vector_weight * contrast_loss(
-            embeddings, targets, similarity, recipe.temperature
-        )
+        by_answers = answer_loss(logits, [self._ids(word) for word in words])
+        by_vectors = contrast_loss(embeddings, targets, similarity, recipe.temperature)
+        loss = recipe.answer_weight * by_answers + recipe.vector_weight * by_vectors
         if recipe.text_weight and paired.any():
             loss = loss + recipe.text_weight * contrast_loss(
                 embeddings[paired], embeddings, others[paired], recipe.temperature
