@@ -257,13 +257,15 @@ class InBedder:
         masks = first[:, None] + torch.arange(n_masks, device=self.device)  # (b, n_masks)
         return self.head.states(inputs, rows, masks)
 
-    def precision(self) -> torch.autocast:
+    def precision(self, *, cached: bool = True) -> torch.autocast:
         """A context in which the transformer computes in `dtype`.
 
-        One context for many batches casts the weights once.
+        Args:
+            cached: Cast the weights once for all batches in the context. Threads share the casts.
         """
         reduced = self.dtype != torch.float32
-        return torch.autocast(self.device.type, self.dtype if reduced else None, enabled=reduced)
+        dtype = self.dtype if reduced else None
+        return torch.autocast(self.device.type, dtype, enabled=reduced, cache_enabled=cached)
 
     @torch.inference_mode()
     def _forward(

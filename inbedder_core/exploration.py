@@ -223,7 +223,7 @@ def _view(
     vectors = similarity.unit_vectors(encoding.embeddings, centered=settings.centered)
     neighbors, neighbor_similarity = similarity.neighbors(vectors, N_NEIGHBORS)
     # Groups are relative to the collection, whatever the heatmap shows: over the samples'
-    # instructions that comes nearer to their labels (V-measure 0.75 against 0.72).
+    # instructions that came nearer to their labels (V-measure 0.75 against 0.72 with the seed).
     relative = similarity.unit_vectors(encoding.embeddings, centered=True)
     groups, silhouette = clustering.cluster(
         relative, settings.n_groups, answers=encoding.answers, seed=settings.seed

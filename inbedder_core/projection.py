@@ -16,7 +16,7 @@ from inbedder_core.schema import FloatArray, IntArray, Projection, ProjectionMet
 
 Doubles = NDArray[np.float64]
 
-# Measured with the bundled checkpoint on twenty-odd instructions: below 30 texts MDS keeps more
+# Measured with the seed checkpoint on twenty-odd instructions: below 30 texts MDS keeps more
 # neighbours than UMAP (0.73 against 0.69 for 25 texts), and asking the same question in other words
 # moves its points half as far.
 LEAST_FOR_UMAP = 30

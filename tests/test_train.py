@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from tiny import model as tiny_model
 from tiny import tiny_encoder
 from transformers import AutoModelForMaskedLM
@@ -25,7 +26,7 @@ from inbedder_core.recipes.run import Recipe
 from inbedder_core.recipes.suites import sample_sets
 from inbedder_core.registry import ASSETS
 
-FROM_SCRATCH_T, FROM_SCRATCH_V = 0.0, 0.0  # of TRAINING.md
+FROM_SCRATCH_T, FROM_SCRATCH_V = 60.0, 35.9  # of TRAINING.md
 TEXTS = ["a cat", "the dog ran away from home on a long day", "", "I love the dog and the cat"]
 ASK = ["What animal?", "what", "the animal", "Where did it go?"]
 RECORDS = [
@@ -191,6 +192,9 @@ def test_the_checkpoint_is_what_transformers_and_the_encoder_load(start, tmp_pat
     assert not info["missing_keys"]
     assert not info["unexpected_keys"]
     assert loaded.dtype == torch.float16
+    saved = load_file(folder / "model.safetensors")
+    count = sum(each.numel() for each in saved.values())
+    assert count == sum(each.numel() for each in loaded.parameters())  # tied weights once
     assert json.loads((folder / "recipe.json").read_text())["steps"] == 2
     ours = InBedder.from_pretrained(str(folder), dtype="float32").encode(TEXTS, "What animal?")
     same = trained.encode(TEXTS, "What animal?")

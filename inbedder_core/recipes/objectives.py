@@ -48,7 +48,8 @@ class Transformer:
         parts = _parts(prompts, self.batch_tokens, self.threads)
 
         def forward(part: list[list[int]]) -> Tensor:
-            with self.encoder.precision():
+            # Casts that threads share would round by who comes first, and runs would differ.
+            with self.encoder.precision(cached=False):
                 states = [
                     self.encoder.mask_states([prompts[i] for i in batch], n_masks) for batch in part
                 ]

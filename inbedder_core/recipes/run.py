@@ -2,7 +2,6 @@
 
 import copy
 import hashlib
-import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -262,12 +261,7 @@ class Run:
 
     def export(self, folder: Path) -> None:
         """Writes the averaged model as a half-precision checkpoint folder."""
-        half = {key: value.half() for key, value in self.average.items()}
-        self.model.save_pretrained(folder, state_dict=half)
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        (folder / "config.json").write_text(
-            json.dumps(config | {"dtype": "float16"}, indent=2) + "\n", encoding="utf-8"
-        )
+        self.averaged().model.half().save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
 
     def averaged(self) -> InBedder:
