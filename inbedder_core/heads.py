@@ -52,8 +52,8 @@ _LAYERED = ("bert", "roberta", "xlm-roberta", "camembert")
 def _layer(layer: Any, queries: Tensor, hidden: Tensor, visible: Tensor) -> Tensor:
     """A layer of BERT or RoBERTa at the queries: (b, q, h), (b, t, h), (b, t) -> (b, q, h).
 
-    Plain matrix products: PyTorch's fused attention is no faster on a CPU, and its backward pass
-    in bfloat16 takes as long as all the rest of a training step.
+    Plain matrix products, because the backward pass of PyTorch's fused attention in bfloat16 takes
+    a third of a training step on a CPU.
     """
     own = layer.attention.self
 

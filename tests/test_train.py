@@ -223,6 +223,10 @@ def test_command_line_options_stand_over_the_recipe_file(start, tmp_path, capsys
         (["--recipe", "nowhere.json"], "can't be read"),
         (["--model", "no/such-model"], "can't be loaded"),
         (["--data", "nobody/knows-this"], "nobody/knows-this"),
+        (["--objective", "mml"], "must be contrast or mlm, not 'mml'"),
+        (["--steps", "0"], "steps must be above 0"),
+        (["--own-share", "2"], "from 0 to 1"),
+        (["--masks", "3", "11"], "from 1 to 10"),
     ],
 )
 def test_mistakes_are_answered_in_a_sentence(start, tmp_path, capsys, options, message):

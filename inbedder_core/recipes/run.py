@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -21,7 +21,7 @@ from inbedder_core.recipes.mixture import Mixture
 from inbedder_core.recipes.objectives import Transformer, answer_loss, contrast_loss, standardized
 from inbedder_core.recipes.sentences import Example
 from inbedder_core.registry import BUNDLED
-from inbedder_core.schema import ModelSpec
+from inbedder_core.schema import MAX_MASKS, ModelSpec
 
 Objective = Literal["contrast", "mlm"]
 
@@ -75,6 +75,23 @@ class Recipe:
     masks: tuple[int, ...] = (3, 3, 3, 3, 3, 3, 1, 2, 4, 5)
     average: float = 0.997
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuses what can't be trained with.
+
+        Raises:
+            InputError: A setting is out of its range.
+        """
+        if self.objective not in get_args(Objective):
+            allowed = " or ".join(get_args(Objective))
+            raise InputError(f"The objective must be {allowed}, not {self.objective!r}.")
+        for name in ("steps", "batch_size", "batch_tokens", "max_length", "warmup", "decay"):
+            if getattr(self, name) <= 0:
+                raise InputError(f"{name} must be above 0, not {getattr(self, name)}.")
+        if not 0 <= self.own_share <= 1:
+            raise InputError(f"own_share must be from 0 to 1, not {self.own_share}.")
+        if not self.masks or not all(1 <= n <= MAX_MASKS for n in self.masks):
+            raise InputError(f"masks must be numbers from 1 to {MAX_MASKS}, not {self.masks}.")
 
 
 class Run:
@@ -138,8 +155,7 @@ class Run:
         body = {id(each) for each in self.head.backbone.parameters()}
         groups: dict[tuple[bool, bool], list[Tensor]] = {}
         for each in [*self.model.parameters(), *self.map.parameters()]:
-            if each.numel():
-                groups.setdefault((id(each) in body, each.ndim > 1), []).append(each)
+            groups.setdefault((id(each) in body, each.ndim > 1), []).append(each)
         return torch.optim.AdamW(
             [
                 {

@@ -37,7 +37,7 @@ def train(
     recipe: Recipe,
     folder: Path,
     *,
-    save_every: int = 250,
+    save_every: int = 100,
     log_every: int = 25,
     validation: Path | None = None,
     validate_every: int = 500,

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from inbedder_core.encoder import DType, InBedder
 from inbedder_core.heads import HEADS
-from inbedder_core.prompts import Prompt, PromptBuilder
+from inbedder_core.prompts import Prompt, PromptBuilder, padded
 from inbedder_core.registry import BUNDLED
 from inbedder_core.schema import FloatArray
 
@@ -267,7 +267,7 @@ def _sorted(work: Work, run: Callable[[list[Any]], FloatArray]) -> Encode:
         asked = builder.build(texts, [work.instruction] * len(texts), N_MASKS)
         order = sorted(range(len(asked)), key=lambda i: -len(asked[i].input_ids))
         batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
-        found = np.concatenate([run(_padded([asked[i] for i in batch])) for batch in batches])
+        found = np.concatenate([run(_inputs([asked[i] for i in batch])) for batch in batches])
         embeddings = np.empty_like(found)
         embeddings[order] = found
         return embeddings
@@ -275,12 +275,8 @@ def _sorted(work: Work, run: Callable[[list[Any]], FloatArray]) -> Encode:
     return encode
 
 
-def _padded(batch: Sequence[Prompt]) -> list[Any]:
+def _inputs(batch: Sequence[Prompt]) -> list[Any]:
     """`INPUTS`, the prompts padded with 0 to the longest."""
-    tokens = max(len(prompt.input_ids) for prompt in batch)
-    ids, attention, types = np.zeros((3, len(batch), tokens), np.int64)
-    for row, prompt in enumerate(batch):
-        size = len(prompt.input_ids)
-        ids[row, :size], attention[row, :size] = prompt.input_ids, 1
-        types[row, :size] = prompt.token_type_ids
-    return [ids, attention, types, np.array([prompt.first_mask for prompt in batch])]
+    first = np.array([prompt.first_mask for prompt in batch])
+    arrays = padded(batch, 0) | {"first_mask": first}
+    return [arrays[name] for name in INPUTS]
