@@ -8,7 +8,7 @@ import pytest
 
 from inbedder_core.errors import InputError
 from inbedder_core.recipes import mixture, sentences
-from inbedder_core.recipes.mixture import Mixture, Source, read, rephrased
+from inbedder_core.recipes.mixture import Mixture, Source, read, rephrased, roughened
 from inbedder_core.recipes.sentences import Example
 
 
@@ -104,6 +104,33 @@ def test_questions_with_a_closed_list_of_answers_offer_some_of_them(verbs):
     assert open_ended.choices == {}
 
 
+def test_texts_that_share_a_few_answers_and_have_another_question():
+    moods = ("joy", "fear", "envy", "pride", "grief", "hope", "awe", "calm")
+    texts = [(f"Scene {n} of {mood}", mood) for mood in moods for n in range(20)]
+    asked = [("What mood?", "mood")[i % 2] for i, _ in enumerate(texts)]
+    source = Source(
+        "scenes",
+        [
+            *(Example(t, question, mood) for (t, mood), question in zip(texts, asked, strict=True)),
+            *(Example(text, "Which scene?", text) for text, _ in texts),
+            Example("Scene 9 of wrath", "mood", "wrath"),  # too rare to share
+        ],
+    )
+    [closed] = source.closed  # two wordings are one question; "Which scene?" is open
+    assert closed.keys() == {*moods}
+    block = source.sharing(random.Random(0))
+    assert len(block) == 2 * mixture.BLOCK_TEXTS
+    assert all(a.text == b.text for a, b in zip(block[::2], block[1::2], strict=True))
+    assert 2 <= len({example.answer for example in block[::2]}) <= mixture.BLOCK_VALUES
+    assert all(example.answer.startswith("Scene") for example in block[1::2])
+
+
+def test_a_source_without_closed_questions_shares_nothing(animals):
+    open_ended = Source("open", [Example(f"Text {n}", "What?", f"word{n}") for n in range(30)])
+    assert open_ended.closed == []
+    assert Mixture([open_ended], [], 0.0, seed=0).batch(0, 32)
+
+
 def test_share_of_own_sentences(animals):
     own = {"owl", "dog"}
 
@@ -142,3 +169,24 @@ def test_rephrasing_keeps_the_words():
     variants = {rephrased("Which animal?", rng) for _ in range(300)}
     assert {"Which animal?", "Which animal", "In this text: Which animal?"} <= variants
     assert all("Which animal" in variant for variant in variants)
+
+
+def test_roughening_changes_the_looks_and_keeps_the_words():
+    rng = random.Random(0)
+    text = "The nurse has phoned Berlin about the parcel."
+    variants = [roughened(text, rng) for _ in range(400)]
+    assert 0.5 < variants.count(text) / 400 < 0.8
+    assert any(variant.startswith(("@", "RT @", ".@")) for variant in variants)
+    assert any(" #" in variant or variant.startswith("#") for variant in variants)
+    assert any("http://t.co/" in variant for variant in variants)
+    assert text.lower() in [variant.lower() for variant in variants if variant != text]
+    for variant in variants:  # at most one word is mistyped
+        words = {word.strip("#.!:)") for word in variant.lower().split()}
+        assert len({*text.lower().rstrip(".").split()} - words) <= 1
+    assert roughened("", rng) == ""
+
+
+def test_both_questions_see_the_same_roughened_text():
+    [name] = [name for name in sentences.names() if name == "headlines"]
+    batch = Mixture([], [name], 1.0, seed=0).batch(0, 64)
+    assert all(a.text == b.text for a, b in zip(batch[::2], batch[1::2], strict=True))

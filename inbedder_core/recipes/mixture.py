@@ -9,6 +9,7 @@ uninterrupted one would have seen.
 import gzip
 import json
 import random
+import string
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,8 +23,11 @@ BLOCK_VALUES = 5  # values of a facet in a block of our own sentences
 MAX_ANSWER_WORDS = 6
 MAX_QUESTION_WORDS = 30
 MOST_CHOICES = 160  # answers of a question that may offer some of them
+SHARING = 0.5  # share of the blocks of a source whose texts share a few answers, where it can be
+FEWEST_TEXTS = 4  # of an answer that such blocks ask for
 JOINED = 0.15  # share of blocks whose texts are joined from two sources
 JOINED_WORDS = 20  # longest text that is joined with another one
+ROUGH = 0.35  # share of our own sentences that look hastily typed
 _PRONOUNS = frozenset(
     [
         "i",
@@ -68,6 +72,7 @@ class Source:
             for question, found in answers.items()
             if 2 <= len(found) <= MOST_CHOICES and asked[question] >= 8 * len(found)
         }
+        self.closed = self._closed()
         self.short = [g for g in self.groups if len(g[0].text.split()) <= JOINED_WORDS]
         self.size = len(examples)
 
@@ -78,6 +83,45 @@ class Source:
         if len({example.question for example in chosen}) == 1:
             chosen = chosen[:1]
         return [self._asked(example, rng) for example in chosen]
+
+    def _closed(self) -> list[dict[str, list[list[Example]]]]:
+        """The closed questions, those with alike answers as one: their answers' texts."""
+        facets: list[tuple[set[str], set[str]]] = []  # questions, answers
+        for question, choices in self.choices.items():
+            for questions, answers in facets:
+                if 2 * len(answers & {*choices}) >= min(len(answers), len(choices)):
+                    questions.add(question)
+                    answers.update(choices)
+                    break
+            else:
+                facets.append(({question}, {*choices}))
+        closed = []
+        for questions, _ in facets:
+            by_answer: dict[str, list[list[Example]]] = defaultdict(list)
+            for group in self.groups:
+                for answer in {e.answer for e in group if e.question in questions}:
+                    by_answer[answer].append(group)
+            kept = {key: texts for key, texts in by_answer.items() if len(texts) >= FEWEST_TEXTS}
+            if len(kept) > 1:
+                closed.append(kept)
+        return closed
+
+    def sharing(self, rng: random.Random) -> list[Example]:
+        """Texts that share a few answers to one closed question; each has another, if it can.
+
+        Where texts are drawn at random, few of them share an answer, and nothing but the answer
+        sets a text apart from those beside it.
+        """
+        by_answer = rng.choice(self.closed)
+        values = rng.sample(sorted(by_answer), min(BLOCK_VALUES, len(by_answer)))
+        block = []
+        for _ in range(BLOCK_TEXTS):
+            group = rng.choice(by_answer[rng.choice(values)])
+            inside = [each for each in group if each.answer in by_answer]
+            outside = [each for each in group if each.answer not in by_answer]
+            chosen = [rng.choice(inside), *rng.sample(outside, min(1, len(outside)))]
+            block += [self._asked(example, rng) for example in chosen]
+        return block
 
     def _asked(self, example: Example, rng: random.Random) -> Example:
         """Now and then, a question with a closed list of answers offers some of them."""
@@ -139,10 +183,14 @@ class Mixture:
     def _block(self, rng: random.Random) -> list[Example]:
         if rng.random() < self.own_share:
             grammar = rng.choices(self.grammars, self.grammar_weights)[0]
-            return grammar.crossing(rng, BLOCK_TEXTS, BLOCK_VALUES)
+            block = grammar.crossing(rng, BLOCK_TEXTS, BLOCK_VALUES)
+            rough = {example.text: roughened(example.text, rng) for example in block}
+            return [example._replace(text=rough[example.text]) for example in block]
         if rng.random() < JOINED:
             return self._joined(rng)
         source = rng.choices(self.sources, self.weights)[0]
+        if source.closed and rng.random() < SHARING:
+            return source.sharing(rng)
         return [example for _ in range(BLOCK_TEXTS) for example in source.draw(rng)]
 
     def _joined(self, rng: random.Random) -> list[Example]:
@@ -159,6 +207,31 @@ class Mixture:
             text = " ".join(parts)
             block += [first._replace(text=text), second._replace(text=text)]
         return block
+
+
+def roughened(text: str, rng: random.Random) -> str:
+    """The same text, now and then as people type it where nobody corrects them."""
+    if not text or rng.random() >= ROUGH:
+        return text
+    words = text.split()
+    for way in rng.sample(("case", "end", "handle", "tag", "link", "typo"), 2):
+        at = rng.randrange(len(words))
+        match way:
+            case "case":
+                words = [word.lower() for word in words]
+            case "end":
+                words[-1] = words[-1].rstrip(".!?") + rng.choice(("", "", "!!", "...", " :)"))
+            case "handle":
+                name = "".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9)))
+                words[:0] = rng.choice((f"@{name}", f"RT @{name}:", f".@{name}")).split()
+            case "tag":
+                words[at] = f"#{words[at]}" if words[at].isalpha() else words[at]
+            case "link":
+                words.append("http://t.co/" + "".join(rng.choices(string.ascii_letters, k=8)))
+            case "typo" if len(words[at]) > 4:
+                i = rng.randrange(1, len(words[at]) - 2)
+                words[at] = words[at][:i] + words[at][i + 1] + words[at][i] + words[at][i + 2 :]
+    return " ".join(words)
 
 
 def rephrased(question: str, rng: random.Random) -> str:

@@ -260,7 +260,7 @@ def _facet(source: Mapping[str, Any]) -> Facet:
 def _tidied(text: str) -> str:
     """Single spaces, none before punctuation, "an" before vowels, capitals at sentence starts."""
     text = re.sub(r"\s+", " ", text).strip()
-    text = re.sub(r" ([,.;:!?])", r"\1", text)
+    text = re.sub(r" ([,.;:!?]+)(?= |$)", r"\1", text)  # but " :)" keeps its space
     text = _ARTICLE.sub(r"\1n ", text)
     return re.sub(r"(^|[.!?] )([a-z])", lambda m: m[1] + m[2].upper(), text)
 
