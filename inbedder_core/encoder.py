@@ -6,23 +6,23 @@ masks is the expected answer, and its hidden state is the embedding (Peng et al.
 """
 
 import inspect
-import os
-import socket
-from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
-from typing import Any, Literal, Self
-from urllib.parse import urlsplit
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, cached_property
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from inbedder_core import devices
 from inbedder_core.answers import CANDIDATES, AnswerReader
+from inbedder_core.devices import DType
 from inbedder_core.errors import CheckpointError, InputError
 from inbedder_core.heads import HEADS
+from inbedder_core.layers import States, states_at_masks
 from inbedder_core.prompts import Prompt, PromptBuilder, batches, padded
-from inbedder_core.registry import BUNDLED, resolve
+from inbedder_core.registry import BUNDLED, load, resolve
 from inbedder_core.schema import (
     MAX_MASKS,
     Answer,
@@ -33,7 +33,10 @@ from inbedder_core.schema import (
 )
 from inbedder_core.similarity import unit_vectors
 
-DType = Literal["auto", "float32", "bfloat16", "float16"]
+FEWEST_TOKENS = 512
+"""Batches are made no smaller than this to give every core one: small products are slow."""
+
+_Tokens = list[tuple[list[int], list[float]]]  # most probable tokens and their probabilities
 
 
 class InBedder:
@@ -62,8 +65,8 @@ class InBedder:
             spec: Which checkpoint this is and which method it was made for.
             device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", "mps"…
             dtype: Precision of the transformer's arithmetic. "auto" takes float16 on a GPU,
-                bfloat16 where the processor computes with it, else float32. Heads, averages and
-                results are always float32.
+                bfloat16 where it proves faster on this processor, else float32. Heads, averages
+                and results are always float32.
 
         Raises:
             CheckpointError: The architecture or the tokenizer is not supported.
@@ -75,8 +78,8 @@ class InBedder:
                 f"can be: {', '.join(sorted(HEADS))}."
             )
         self.spec = spec
-        self.device = _device(device)
-        self.dtype = _dtype(dtype, self.device)
+        self.device = devices.device(device)
+        self.dtype = devices.precision(dtype, self.device)
         self.model = model.eval().to(self.device, torch.float32)
         self.head = HEADS[kind](self.model)
         self.tokenizer = tokenizer
@@ -111,7 +114,7 @@ class InBedder:
             CheckpointError: Unknown, unreachable, or not a masked language model that we read.
         """
         spec = resolve(name_or_path, revision)
-        return cls(*_load(spec), spec, device=device, dtype=dtype)
+        return cls(*load(spec), spec, device=device, dtype=dtype)
 
     @property
     def dim(self) -> int:
@@ -127,7 +130,7 @@ class InBedder:
         instruction: str | Sequence[str],
         n_masks: int = 3,
         *,
-        batch_tokens: int = 2048,
+        batch_tokens: int | None = None,
         top_k: int = 5,
         on_progress: OnProgress | None = None,
     ) -> Encoding:
@@ -138,7 +141,8 @@ class InBedder:
             instruction: One instruction for all, or one per text. "" asks nothing: the masks
                 then say what the model makes of the text by itself.
             n_masks: Number of masks, 1 to 10; the published checkpoints use 3.
-            batch_tokens: Largest number of tokens in one batch; changes speed only.
+            batch_tokens: Largest number of tokens in one batch; changes speed only. None takes
+                2,048, and 65,536 on a GPU.
             top_k: Number of answers per text, 0 to 20.
             on_progress: Called with (done, total) texts after each batch; may raise `Cancelled`.
 
@@ -149,21 +153,21 @@ class InBedder:
         Raises:
             InputError: Wrong number of instructions, masks or answers; an over-long instruction.
         """
+        if batch_tokens is None:
+            batch_tokens = 65_536 if self.device.type == "cuda" else 2048
         asked = _checked(texts, instruction, n_masks, batch_tokens, top_k)
         pairs = list(dict.fromkeys(zip(texts, asked, strict=True)))
         embeddings = np.zeros((len(pairs), self.dim), dtype=np.float32)
         answers: list[tuple[Answer, ...]] = [()] * len(pairs)
         prompts = self._prompts.build([t for t, _ in pairs], [i for _, i in pairs], n_masks)
         done = 0
-        with self.precision():
-            for batch in batches(prompts, batch_tokens):
-                chosen = [prompts[i] for i in batch]
-                embeddings[batch], tokens = self._forward(chosen, n_masks, with_answers=top_k > 0)
-                for i, prompt, (ids, probabilities) in zip(batch, chosen, tokens, strict=False):
-                    answers[i] = self._reader.read(ids, probabilities, prompt.text_ids, top_k)
-                done += len(batch)
-                if on_progress is not None:
-                    on_progress(done, len(pairs))
+        for batch, vectors, tokens in self._forwards(prompts, n_masks, batch_tokens, top_k > 0):
+            embeddings[batch] = vectors
+            for i, (ids, probabilities) in zip(batch, tokens, strict=False):
+                answers[i] = self._reader.read(ids, probabilities, prompts[i].text_ids, top_k)
+            done += len(batch)
+            if on_progress is not None:
+                on_progress(done, len(pairs))
         row = {pair: i for i, pair in enumerate(pairs)}
         rows = [row[pair] for pair in zip(texts, asked, strict=True)]
         return Encoding(
@@ -178,7 +182,7 @@ class InBedder:
         instruction: str | Sequence[str],
         n_masks: int = 3,
         *,
-        batch_tokens: int = 2048,
+        batch_tokens: int | None = None,
         normalize: bool = False,
         show_progress: bool = False,
     ) -> FloatArray:
@@ -188,7 +192,7 @@ class InBedder:
             texts: n texts.
             instruction: One instruction for all, or one per text.
             n_masks: Number of masks, 1 to 10.
-            batch_tokens: Largest number of tokens in one batch; changes speed only.
+            batch_tokens: See `__call__`.
             normalize: Scale every embedding to unit length.
             show_progress: Show a progress bar in the terminal.
 
@@ -235,50 +239,79 @@ class InBedder:
         encoding = self(texts, instruction, n_masks, top_k=top_k)
         return [[(a.text, a.probability) for a in row] for row in encoding.answers]
 
-    def mask_states(self, prompts: Sequence[Prompt], n_masks: int) -> Tensor:
-        """Runs one batch of b prompts through the transformer.
+    def inputs(
+        self, prompts: Sequence[Prompt], n_masks: int
+    ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        """What the transformer reads, on its device.
 
         Args:
             prompts: b prompts with ``n_masks`` masks each.
             n_masks: Number of masks.
 
         Returns:
-            (b, n_masks, h) the last layer's states at the masks; inside `precision` in reduced
-            precision.
+            The model's inputs (b, t) by name; the rows (b, 1) and positions (b, n_masks) of the
+            masks.
         """
         arrays = padded(prompts, self.tokenizer.pad_token_id or 0)
-        inputs = {
-            name: torch.from_numpy(each).to(self.device)
-            for name, each in arrays.items()
-            if name != "token_type_ids" or self._type_ids
-        }
         first = torch.tensor([prompt.first_mask for prompt in prompts], device=self.device)
         rows = torch.arange(len(prompts), device=self.device)[:, None]  # (b, 1)
         masks = first[:, None] + torch.arange(n_masks, device=self.device)  # (b, n_masks)
-        return self.head.states(inputs, rows, masks)
+        inputs = {}
+        for name, array in arrays.items():
+            if name != "token_type_ids" or self._type_ids:
+                tensor = torch.from_numpy(array)
+                if self.device.type == "cuda":  # from pinned memory, copies don't wait
+                    tensor = tensor.pin_memory()
+                inputs[name] = tensor.to(self.device, non_blocking=True)
+        return inputs, rows, masks
 
-    def precision(self, *, cached: bool = True) -> torch.autocast:
-        """A context in which the transformer computes in `dtype`.
+    @cached_property
+    def _states(self) -> States:
+        """The transformer, ready for inference. Later changes of the weights don't reach it."""
+        with torch.inference_mode():
+            return states_at_masks(self.head.backbone, self.dtype)
 
-        Args:
-            cached: Cast the weights once for all batches in the context. Threads share the casts.
+    def _forwards(
+        self, prompts: Sequence[Prompt], n_masks: int, batch_tokens: int, with_answers: bool
+    ) -> Iterator[tuple[list[int], FloatArray, _Tokens]]:
+        """Batches of prompts, as indices, with their embeddings and most probable tokens.
+
+        On a processor, batches are computed side by side with a share of the cores each. That is
+        faster than one after the other: the many small steps between the products run in
+        parallel too.
         """
-        reduced = self.dtype != torch.float32
-        dtype = self.dtype if reduced else None
-        return torch.autocast(self.device.type, dtype, enabled=reduced, cache_enabled=cached)
+        cores = torch.get_num_threads() if self.device.type == "cpu" else 1
+        total = sum(len(prompt.input_ids) for prompt in prompts)
+        share = max(FEWEST_TOKENS, total // (2 * cores)) if cores > 1 else batch_tokens
+        todo = list(batches(prompts, min(batch_tokens, share)))
+        n_threads = max(1, min(cores, len(todo)))
+        _ = self._states  # made here, not in several threads at once
+
+        def forward(batch: list[int]) -> tuple[list[int], FloatArray, _Tokens]:
+            return batch, *self._forward([prompts[i] for i in batch], n_masks, with_answers)
+
+        if n_threads == 1:
+            yield from map(forward, todo)
+            return
+        pool = ThreadPoolExecutor(
+            n_threads, "encoder", torch.set_num_threads, (cores // n_threads,)
+        )
+        try:
+            yield from pool.map(forward, todo)
+        finally:  # reached too if nobody wants the rest
+            pool.shutdown(cancel_futures=True)
 
     @torch.inference_mode()
     def _forward(
-        self, prompts: Sequence[Prompt], n_masks: int, *, with_answers: bool
-    ) -> tuple[FloatArray, list[tuple[list[int], list[float]]]]:
+        self, prompts: Sequence[Prompt], n_masks: int, with_answers: bool
+    ) -> tuple[FloatArray, _Tokens]:
         """One batch of b prompts -> embeddings (b, d) and each one's most probable tokens."""
-        states = self.mask_states(prompts, n_masks).float()  # (b, n_masks, h)
+        states = self._states(*self.inputs(prompts, n_masks)).float()  # (b, n_masks, h)
+        answer = self.head.transform(states).mean(1)  # (b, d)
         tokens = []
-        with torch.autocast(self.device.type, enabled=False):
-            answer = self.head.transform(states).mean(1)  # (b, d)
-            if with_answers:
-                top = self.head.decode(answer).softmax(-1).topk(min(CANDIDATES, self._vocabulary))
-                tokens = list(zip(top.indices.tolist(), top.values.tolist(), strict=True))
+        if with_answers:
+            top = self.head.decode(answer).softmax(-1).topk(min(CANDIDATES, self._vocabulary))
+            tokens = list(zip(top.indices.tolist(), top.values.tolist(), strict=True))
         embedding = _standardize(answer) if self.spec.method == "card" else states.mean(1)
         return embedding.cpu().numpy(), tokens
 
@@ -328,69 +361,9 @@ def _checked(
     return asked
 
 
-def _device(name: str) -> torch.device:
-    if name != "auto":
-        return torch.device(name)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def _dtype(name: DType, device: torch.device) -> torch.dtype:
-    if name != "auto":
-        return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[
-            name
-        ]
-    if device.type == "cuda":
-        return torch.float16
-    # Everywhere else bfloat16 is emulated, which is slower than float32.
-    fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
-    return torch.bfloat16 if fast else torch.float32
-
-
 def _max_length(config: Any, tokenizer: Any) -> int:
     """Largest number of tokens: what both the tokenizer and the position embeddings allow."""
     positions = int(getattr(config, "max_position_embeddings", 512))
     if config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet"):
         positions -= 2  # their first positions are kept for padding
     return min(positions, int(tokenizer.model_max_length))
-
-
-def _load(spec: ModelSpec) -> tuple[Any, Any]:
-    from transformers import AutoModelForMaskedLM, AutoTokenizer
-
-    where: dict[str, Any] = {
-        "revision": spec.revision or "main",
-        "trust_remote_code": False,
-        "local_files_only": Path(spec.source).is_dir() or not _hub_answers(),
-    }
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(spec.source, **where)
-        model = AutoModelForMaskedLM.from_pretrained(
-            spec.source, use_safetensors=True, dtype=torch.float32, **where
-        )
-    except (OSError, ValueError) as error:
-        raise CheckpointError(_why_not_loaded(spec)) from error
-    return model, tokenizer
-
-
-def _hub_answers(timeout: float = 3.0) -> bool:
-    """Whether the hub can be reached; its client would retry for most of a minute to say no."""
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
-        return False
-    address = urlsplit(constants.ENDPOINT)
-    port = address.port or (80 if address.scheme == "http" else 443)
-    try:
-        socket.create_connection((address.hostname or "", port), timeout).close()
-    except OSError:
-        return "HTTPS_PROXY" in os.environ or "https_proxy" in os.environ
-    return True
-
-
-def _why_not_loaded(spec: ModelSpec) -> str:
-    size = f" ({spec.size_mb / 1000:.1f} GB)" if spec.size_mb else ""
-    return (
-        f"The checkpoint {spec.name}{size} can't be loaded: it is not in the local cache and the "
-        "Hugging Face Hub can't be reached, or it isn't a masked language model in safetensors. "
-        f"Check the name and the connection, or use {BUNDLED.name}, which needs no download."
-    )

@@ -35,7 +35,7 @@ class Head:
             (b, m, h). BERT and RoBERTa compute their last layer at the masks only, a seventh of
             the work of six layers.
         """
-        if self.backbone.config.model_type not in _LAYERED:
+        if self.backbone.config.model_type not in LAYERED:
             return self.backbone(**inputs).last_hidden_state[rows, masks]  # type: ignore[no-any-return]
         visible = inputs["attention_mask"].bool()
         types = inputs.get("token_type_ids")
@@ -46,7 +46,7 @@ class Head:
         return _layer(last, hidden[rows, masks], hidden, visible)
 
 
-_LAYERED = ("bert", "roberta", "xlm-roberta", "camembert")
+LAYERED = ("bert", "roberta", "xlm-roberta", "camembert")
 
 
 def _layer(layer: Any, queries: Tensor, hidden: Tensor, visible: Tensor) -> Tensor:

@@ -1,8 +1,11 @@
 """The known checkpoints, and what may be loaded."""
 
 import os
+import socket
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from inbedder_core.errors import CheckpointError
 from inbedder_core.schema import ModelSpec
@@ -89,4 +92,51 @@ def allowed(name: str) -> ModelSpec:
     raise CheckpointError(
         f"This app doesn't load {name!r}. Choose one of {', '.join(CHECKPOINTS)}; whoever runs the "
         f"app can allow others with {ANY_CHECKPOINT}=1."
+    )
+
+
+def load(spec: ModelSpec) -> tuple[Any, Any]:
+    """Loads a checkpoint's model, in float32, and its tokenizer.
+
+    Raises:
+        CheckpointError: It is not here and can't be fetched, or is no masked language model.
+    """
+    from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+    where: dict[str, Any] = {
+        "revision": spec.revision or "main",
+        "trust_remote_code": False,
+        "local_files_only": Path(spec.source).is_dir() or not _hub_answers(),
+    }
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(spec.source, **where)
+        model = AutoModelForMaskedLM.from_pretrained(
+            spec.source, use_safetensors=True, dtype="float32", **where
+        )
+    except (OSError, ValueError) as error:
+        raise CheckpointError(_why_not_loaded(spec)) from error
+    return model, tokenizer
+
+
+def _hub_answers(timeout: float = 3.0) -> bool:
+    """Whether the hub can be reached; its client would retry for most of a minute to say no."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    address = urlsplit(constants.ENDPOINT)
+    port = address.port or (80 if address.scheme == "http" else 443)
+    try:
+        socket.create_connection((address.hostname or "", port), timeout).close()
+    except OSError:
+        return "HTTPS_PROXY" in os.environ or "https_proxy" in os.environ
+    return True
+
+
+def _why_not_loaded(spec: ModelSpec) -> str:
+    size = f" ({spec.size_mb / 1000:.1f} GB)" if spec.size_mb else ""
+    return (
+        f"The checkpoint {spec.name}{size} can't be loaded: it is not in the local cache and the "
+        "Hugging Face Hub can't be reached, or it isn't a masked language model in safetensors. "
+        f"Check the name and the connection, or use {BUNDLED.name}, which needs no download."
     )

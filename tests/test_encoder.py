@@ -58,7 +58,7 @@ def test_answers_are_the_distribution_at_the_masks(family):
     expected = logits.softmax(-1)[0]
     encoder = tiny(family)
     _, [(ids, probabilities)] = encoder._forward(
-        encoder._prompts.build(TEXTS[:1], [ANIMAL], 1), 1, with_answers=True
+        encoder._prompts.build(TEXTS[:1], [ANIMAL], 1), 1, True
     )
     np.testing.assert_allclose(expected[ids].numpy(), probabilities, atol=1e-6)
     assert ids[0] == int(expected.argmax())
@@ -225,6 +225,23 @@ def test_reduced_precision_keeps_the_cosine(encoder):
     texts = [*TEXTS, *("The cat sat on the mat. " * i for i in range(1, 20))]
     a, b = (e.encode(texts, EMOTION, normalize=True) for e in (encoder, half))
     assert (a * b).sum(1).min() > 0.999
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3])
+def test_the_number_of_cores_changes_nothing(monkeypatch, encoder, cores):
+    texts = [f"The cat sat on mat {i}. " * (1 + i % 4) for i in range(80)]
+    expected = encoder(texts, ANIMAL, batch_tokens=2048)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: cores)
+    found = encoder(texts, ANIMAL, batch_tokens=600)
+    np.testing.assert_allclose(found.embeddings, expected.embeddings, atol=1e-5)
+    for one, other in zip(found.answers, expected.answers, strict=True):
+        assert dict(one) == pytest.approx(dict(other), abs=1e-4)
+
+
+def test_the_callers_number_of_threads_stays(encoder):
+    before = torch.get_num_threads()
+    encoder.encode(TEXTS * 2, ANIMAL, batch_tokens=40)
+    assert torch.get_num_threads() == before
 
 
 def test_progress_and_cancel(encoder):

@@ -14,18 +14,18 @@ CORE = ROOT / "inbedder_core"
 FLOORS = (
     {"errors", "schema"},
     {
-        "texts", "samples", "prompts", "answers", "registry", "heads", "cache", "similarity",
-        "projection", "clustering", "comparison", "rows",
+        "texts", "samples", "prompts", "answers", "registry", "heads", "layers", "devices", "cache",
+        "similarity", "projection", "clustering", "comparison", "rows",
     },
     {"encoder", "figures", "export", "parts"},
     {"exploration", "bulk"},
     {"__init__", "__main__", "recipes"},
     {"ui", "app"},
 )  # fmt: skip
-SIDESTEPS = {("schema", "errors"), ("recipes", "__init__"), ("app", "ui")}
+SIDESTEPS = {("schema", "errors"), ("layers", "heads"), ("recipes", "__init__"), ("app", "ui")}
 HOMES = {
-    "torch": {"heads", "encoder", "recipes"},
-    "transformers": {"encoder", "recipes"},
+    "torch": {"heads", "layers", "devices", "encoder", "recipes"},
+    "transformers": {"registry", "recipes"},
     "umap": {"projection"},
     "plotly": {"figures"},
     "gradio": {"ui", "app"},

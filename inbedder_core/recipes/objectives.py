@@ -49,10 +49,11 @@ class Transformer:
 
         def forward(part: list[list[int]]) -> Tensor:
             # Casts that threads share would round by who comes first, and runs would differ.
-            with self.encoder.precision(cached=False):
-                states = [
-                    self.encoder.mask_states([prompts[i] for i in batch], n_masks) for batch in part
-                ]
+            states = []
+            with autocast(self.encoder, cached=False):
+                for batch in part:
+                    inputs = self.encoder.inputs([prompts[i] for i in batch], n_masks)
+                    states.append(self.encoder.head.states(*inputs))
             return torch.cat(states).float()
 
         outputs = list(self.pool.map(forward, parts))
@@ -78,6 +79,18 @@ class Transformer:
                         parameter.grad.add_(gradient)
 
         return leaf, backward
+
+
+def autocast(encoder: InBedder, *, cached: bool = True) -> torch.autocast:
+    """A context in which the transformer and its head compute in the encoder's precision.
+
+    Args:
+        encoder: The model.
+        cached: Cast the weights once for the whole context. Threads share the casts.
+    """
+    reduced = encoder.dtype != torch.float32
+    dtype = encoder.dtype if reduced else None
+    return torch.autocast(encoder.device.type, dtype, enabled=reduced, cache_enabled=cached)
 
 
 def _parts(prompts: Sequence[Prompt], batch_tokens: int, count: int) -> list[list[list[int]]]:

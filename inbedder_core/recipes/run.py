@@ -18,7 +18,13 @@ from inbedder_core.errors import InputError
 from inbedder_core.prompts import Prompt, PromptBuilder
 from inbedder_core.recipes.controls import StaticEmbedder, located
 from inbedder_core.recipes.mixture import Mixture
-from inbedder_core.recipes.objectives import Transformer, answer_loss, contrast_loss, standardized
+from inbedder_core.recipes.objectives import (
+    Transformer,
+    answer_loss,
+    autocast,
+    contrast_loss,
+    standardized,
+)
 from inbedder_core.recipes.sentences import Example
 from inbedder_core.registry import BUNDLED
 from inbedder_core.schema import MAX_MASKS, ModelSpec
@@ -200,7 +206,7 @@ class Run:
             [each.text for each in examples], [each.question for each in examples], n_masks
         )
         states = self._states(prompts, n_masks)
-        with self.encoder.precision():
+        with autocast(self.encoder):
             means = self.head.transform(states).float().mean(1)  # (b, d)
             logits = self.head.decode(means)  # (b, vocabulary)
         words = [each.answer for each in examples]
@@ -232,7 +238,7 @@ class Run:
                 [each.text for each in group], [each.question for each in group], n_masks
             )
             states = self._states(prompts, n_masks)
-            with self.encoder.precision():
+            with autocast(self.encoder):
                 logits = self.head.decode(self.head.transform(states))
             wanted = torch.tensor([self._ids(each.answer) for each in group], device=self.device)
             losses.append(

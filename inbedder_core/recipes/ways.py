@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inbedder_core.encoder import DType, InBedder
+from inbedder_core.devices import DType
+from inbedder_core.encoder import InBedder
 from inbedder_core.heads import HEADS
 from inbedder_core.prompts import Prompt, PromptBuilder, padded
 from inbedder_core.registry import BUNDLED

@@ -1,0 +1,40 @@
+"""Where and how precisely to compute."""
+
+import pytest
+import torch
+
+from inbedder_core import devices
+
+
+def test_a_name_is_taken_at_its_word():
+    assert devices.device("cpu") == torch.device("cpu")
+    assert devices.precision("float16", torch.device("cpu")) == torch.float16
+    assert devices.precision("float32", torch.device("cuda")) == torch.float32
+
+
+def test_a_gpu_computes_in_float16_and_other_devices_in_float32():
+    assert devices.precision("auto", torch.device("cuda")) == torch.float16
+    assert devices.precision("auto", torch.device("mps")) == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("bfloat16", "expected"), [(0.5, torch.bfloat16), (0.95, torch.float32), (9, torch.float32)]
+)
+def test_a_processor_computes_in_bfloat16_where_that_is_clearly_faster(
+    monkeypatch, bfloat16, expected
+):
+    took = {torch.float32: 1.0, torch.bfloat16: bfloat16}
+    monkeypatch.setattr(devices, "seconds", took.get)
+    devices.bfloat16_is_faster.cache_clear()
+    try:
+        assert devices.precision("auto", torch.device("cpu")) == expected
+    finally:
+        devices.bfloat16_is_faster.cache_clear()
+
+
+def test_the_measurement_runs_once_and_takes_positive_time(monkeypatch):
+    assert devices.seconds(torch.float32) > 0
+    devices.bfloat16_is_faster.cache_clear()
+    answer = devices.bfloat16_is_faster()
+    monkeypatch.setattr(devices, "seconds", lambda _: pytest.fail("measured twice"))
+    assert devices.bfloat16_is_faster() is answer
