@@ -6,8 +6,8 @@
  * markup and never inside a Plotly string. And pointing redraws no plot: rings and bands are our
  * own elements, laid over the plots.
  *
- * The data is made by `payload` in ui/linked_view.py, which also joins this file, linked_table.js
- * and a call of `mountLinkedView` into the component's script.
+ * The data is made by `payload` in ui/linked_view.py, which also joins this file, linked_data.js,
+ * linked_table.js and a call of `mountLinkedView` into the component's script.
  */
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -84,14 +84,6 @@ function symbol([color, shape]) {
   return svg;
 }
 
-/** Reads Plotly's {dtype, bdata} arrays. */
-function decode(spec) {
-  if (!spec?.bdata) return spec ?? [];
-  const types = { f4: Float32Array, f8: Float64Array, i4: Int32Array, u2: Uint16Array };
-  const bytes = Uint8Array.from(atob(spec.bdata), (character) => character.charCodeAt(0));
-  return new types[spec.dtype](bytes.buffer);
-}
-
 const percent = (value) => (value < 1 ? "<1%" : `${Math.round(value)}%`);
 const cosine = (value) => (value === null ? "…" : value.toFixed(2).replace("-", "−"));
 const count = (n, thing) => `${n.toLocaleString("en")} ${thing}${n === 1 ? "" : "s"}`;
@@ -119,48 +111,6 @@ function loadPlotly(path) {
     document.head.append(script);
   });
   return window.inbedderPlotly;
-}
-
-// ------------------------------------------------------------------------------------ the data
-
-/** Adds to the payload what the page looks up often. */
-function prepare(data) {
-  const n = data.texts.length;
-  data.position = new Int32Array(n);
-  data.order.forEach((text, position) => (data.position[text] = position));
-  for (const view of data.views) {
-    view.x = decode(view.map.data[0].x);
-    view.y = decode(view.map.data[0].y);
-    view.z = decode(view.heatmap.data[0].z);
-    view.legend = data.facet ?? { of: view.groups, names: view.group_names };
-    view.wasTruncated = new Set(view.truncated);
-  }
-  data.cells = data.cell_starts.length;
-  data.everyCell = data.cells === n;
-  data.cellAt = new Int32Array(n); // of a position in the order
-  data.cell_starts.forEach((start, cell) => data.cellAt.fill(cell, start));
-  data.facets = Object.keys(data.labels);
-  return data;
-}
-
-const styleOf = (data, category) => (category < 0 ? data.no_style : data.styles[category]);
-const legendName = (legend, category) => (category < 0 ? legend.rest : legend.names[category]);
-const topAnswer = (data, view, i) => data.words[view.answers[i][0]] ?? "no answer";
-const cellOf = (data, i) => data.cellAt[data.position[i]];
-const textsOf = (data, cell) => data.order.slice(...data.cell_starts.slice(cell, cell + 2));
-
-/** Cosine of two texts in one view; null when the page doesn't have it. */
-function similarity(lv, v, i, j) {
-  const { data } = lv;
-  const view = data.views[v];
-  if (i === j) return 1;
-  if (data.everyCell) return view.z[data.position[i] * data.cells + data.position[j]];
-  for (const [a, b] of [[i, j], [j, i]]) {
-    const rank = view.neighbors[a].indexOf(b);
-    if (rank >= 0) return view.neighbor_permille[a][rank] / 1000;
-  }
-  const told = lv.told;
-  return told && told.i === i && told.j === j ? told.similarity[v] : null;
 }
 
 // ------------------------------------------------------------------------------------- columns
@@ -332,7 +282,7 @@ function pointAtMap(lv, v, i, event) {
 function pointAtCell(lv, v, cell, event) {
   const { data } = lv;
   const view = data.views[v];
-  const value = cosine(view.z[cell[0] * data.cells + cell[1]]);
+  const value = cosine(view.z[cell[0]][cell[1]]);
   const [a, b] = cell.map((at) => textsOf(data, at));
   highlight(lv, [...new Set([...a, ...b])], v, cell);
   if (!data.everyCell) {

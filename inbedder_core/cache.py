@@ -1,13 +1,19 @@
-"""Embeddings that need not be computed twice, bounded in bytes."""
+"""What need not be computed twice, bounded in bytes: embeddings, and all that follows from them."""
 
-from collections import OrderedDict
-from collections.abc import Sequence
+import sys
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import fields, is_dataclass
 from hashlib import blake2b
+from itertools import chain
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from inbedder_core.schema import Answer, Encoder, Encoding, FloatArray, ModelSpec, OnProgress
 
+P = ParamSpec("P")
+T = TypeVar("T")
 _Entry = tuple[FloatArray, tuple[Answer, ...], bool]
 
 
@@ -73,3 +79,70 @@ class CachedEncoder:
         self._entries.move_to_end(key)
         while self.size > self.max_bytes:
             self.size -= self._entries.popitem(last=False)[1][0].nbytes
+
+
+class Memo:
+    """Results of functions, found again by the content of what went in.
+
+    For functions whose result depends on their arguments alone. A change of the input recomputes
+    what depends on it and nothing else, without anybody having to say what that is. Results are
+    shared, so nobody may change them. One memo belongs to one session.
+
+    Attributes:
+        computed: How often each function has really been called, by its name.
+    """
+
+    def __init__(self, max_bytes: int = 32_000_000) -> None:
+        """Starts empty.
+
+        Args:
+            max_bytes: Largest size of the remembered results, in bytes; the last one always stays.
+        """
+        self.max_bytes = max_bytes
+        self.size = 0
+        self.computed: Counter[str] = Counter()
+        self._results: OrderedDict[bytes, tuple[Any, int]] = OrderedDict()
+
+    def __call__(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Calls a function, or remembers what it returned for equal arguments.
+
+        Args:
+            function: A function of a module. Its name is part of the key.
+            args: Arrays, lists of arrays, or what has a faithful ``repr``.
+            kwargs: The same.
+        """
+        named = chain.from_iterable(sorted(kwargs.items()))
+        key = _digest(function.__module__, function.__qualname__, *args, *named)
+        if key not in self._results:
+            self.computed[function.__name__] += 1
+            result = function(*args, **kwargs)
+            self._results[key] = result, _n_bytes(result)
+            self.size += self._results[key][1]
+            while self.size > self.max_bytes and len(self._results) > 1:
+                self.size -= self._results.popitem(last=False)[1][1]
+        self._results.move_to_end(key)
+        found: T = self._results[key][0]
+        return found
+
+
+def _digest(*values: object) -> bytes:
+    digest = blake2b(digest_size=16)
+    for value in values:
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, np.ndarray):
+                digest.update(repr((part.dtype.str, part.shape)).encode())
+                digest.update(np.ascontiguousarray(part).data)
+            else:
+                digest.update(repr(part).encode(errors="surrogatepass"))
+        digest.update(b"/")
+    return digest.digest()
+
+
+def _n_bytes(result: object) -> int:
+    if isinstance(result, np.ndarray):
+        return result.nbytes
+    if is_dataclass(result):
+        return sum(_n_bytes(getattr(result, field.name)) for field in fields(result))
+    if isinstance(result, list | tuple):
+        return sum(map(_n_bytes, result))
+    return sys.getsizeof(result)

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
 from inbedder_core import clustering, comparison, projection, similarity
+from inbedder_core.cache import Memo
 from inbedder_core.errors import InputError
 from inbedder_core.schema import (
     Clustering,
@@ -39,6 +41,7 @@ def explore(
     *,
     encoder: Encoder | None = None,
     settings: Settings | None = None,
+    memo: Memo | None = None,
     on_stage: OnStage | None = None,
 ) -> Exploration:
     """Sees the same texts under each instruction.
@@ -48,6 +51,7 @@ def explore(
         instructions: One to four different instructions.
         encoder: Who reads the texts; the bundled checkpoint if None.
         settings: Everything else that changes the result.
+        memo: What earlier explorations have computed; only what has changed is computed again.
         on_stage: Told what is going on; may raise `Cancelled`.
 
     Returns:
@@ -72,7 +76,7 @@ def explore(
         _encode(collection.texts, i, encoder, settings, report, (k, len(asked)))
         for k, i in enumerate(asked)
     ]
-    return _assemble(collection, asked, encodings, encoder, settings, report)
+    return _assemble(collection, asked, encodings, encoder, settings, memo or Memo(), report)
 
 
 def checked_instructions(instructions: str | Sequence[str]) -> list[str]:
@@ -93,12 +97,13 @@ def checked_instructions(instructions: str | Sequence[str]) -> list[str]:
     return asked
 
 
-def reorder(exploration: Exploration, sort_by: int | None) -> Exploration:
+def reorder(exploration: Exploration, sort_by: int | None, memo: Memo | None = None) -> Exploration:
     """The same exploration with its heatmaps in another order.
 
     Args:
         exploration: An exploration of v views.
         sort_by: Index of the view whose leaf order to use, in [0, v); None for all together.
+        memo: See `explore`.
 
     Returns:
         A new exploration; only the order and the heatmaps differ.
@@ -110,8 +115,9 @@ def reorder(exploration: Exploration, sort_by: int | None) -> Exploration:
     if sort_by is not None and not 0 <= sort_by < len(views):
         raise InputError(f"There is no instruction number {sort_by + 1} to sort by.")
     chosen = views if sort_by is None else (views[sort_by],)
-    order = similarity.leaf_order([view.vectors for view in chosen])
-    heatmaps = [similarity.heatmap(view.vectors, order) for view in views]
+    memo = memo or Memo()
+    order = memo(similarity.leaf_order, [view.vectors for view in chosen])
+    heatmaps = [memo(similarity.heatmap, view.vectors, order) for view in views]
     return replace(
         exploration,
         order=order,
@@ -194,23 +200,26 @@ def _assemble(
     encodings: Sequence[Encoding],
     encoder: Encoder,
     settings: Settings,
+    memo: Memo,
     report: OnStage,
 ) -> Exploration:
     views: list[View] = []
     for k, (instruction, encoding) in enumerate(zip(instructions, encodings, strict=True)):
         report(f"Mapping instruction {LETTERS[k]}", 0.8 + 0.15 * k / len(encodings))
         reference = views[0].projection if views else None
-        views.append(_view(collection, instruction, encoding, settings, reference))
+        views.append(_view(collection, instruction, encoding, settings, memo, reference))
     report("Comparing the instructions", 0.95)
     exploration = Exploration(
         collection=collection,
         views=tuple(views),
-        comparisons=tuple(_compare(views, a, b) for a, b in combinations(range(len(views)), 2)),
+        comparisons=tuple(
+            _compare(views, a, b, memo) for a, b in combinations(range(len(views)), 2)
+        ),
         order=np.arange(len(collection), dtype=np.int32),
         model=encoder.spec,
         settings=settings,
     )
-    return reorder(exploration, settings.sort_by)
+    return reorder(exploration, settings.sort_by, memo)
 
 
 def _view(
@@ -218,51 +227,54 @@ def _view(
     instruction: str,
     encoding: Encoding,
     settings: Settings,
+    memo: Memo,
     reference: Projection | None,
 ) -> View:
     vectors = similarity.unit_vectors(encoding.embeddings, centered=settings.centered)
-    neighbors, neighbor_similarity = similarity.neighbors(vectors, N_NEIGHBORS)
+    neighbors, neighbor_similarity = memo(similarity.neighbors, vectors, N_NEIGHBORS)
     # Groups are relative to the collection, whatever the heatmap shows: over the samples'
     # instructions that came nearer to their labels (V-measure 0.75 against 0.72 with the seed).
     relative = similarity.unit_vectors(encoding.embeddings, centered=True)
-    groups, silhouette = clustering.cluster(
-        relative, settings.n_groups, answers=encoding.answers, seed=settings.seed
+    groups, silhouette = memo(
+        clustering.cluster,
+        relative,
+        settings.n_groups,
+        answers=encoding.answers,
+        seed=settings.seed,
     )
+    names = memo(clustering.name_groups, groups, encoding.answers)
+    options: dict[str, Any] = {"method": settings.projection}
+    if settings.projection == "umap":
+        options["n_neighbors"], options["min_dist"] = settings.n_neighbors, settings.min_dist
+        options["seed"] = settings.seed
     return View(
         instruction=instruction,
         encoding=encoding,
         vectors=vectors,
         neighbors=neighbors,
         neighbor_similarity=neighbor_similarity,
-        clustering=Clustering(groups, clustering.name_groups(groups, encoding.answers), silhouette),
-        projection=_project(vectors, settings, reference),
+        clustering=Clustering(groups, names, silhouette),
+        projection=memo(_project, vectors, None if reference is None else reference.xy, **options),
         heatmap=np.zeros((0, 0), np.float32),  # filled by `reorder`, once the order is known
         label_match={
-            facet: clustering.label_match(groups, labels)
+            facet: memo(clustering.label_match, groups, labels)
             for facet, labels in collection.labels.items()
         },
     )
 
 
-def _compare(views: Sequence[View], a: int, b: int) -> Comparison:
+def _compare(views: Sequence[View], a: int, b: int, memo: Memo) -> Comparison:
     return Comparison(
         a=a,
         b=b,
-        agreement=comparison.agreement(views[a].vectors, views[b].vectors),
-        moved=comparison.moved(views[a].neighbors, views[b].neighbors),
+        agreement=memo(comparison.agreement, views[a].vectors, views[b].vectors),
+        moved=memo(comparison.moved, views[a].neighbors, views[b].neighbors),
     )
 
 
-def _project(vectors: FloatArray, settings: Settings, reference: Projection | None) -> Projection:
+def _project(vectors: FloatArray, reference: FloatArray | None, **options: Any) -> Projection:
     """The map; a later instruction starts from the first one's map and is turned to lie on it."""
-    found = projection.project(
-        vectors,
-        method=settings.projection,
-        n_neighbors=settings.n_neighbors,
-        min_dist=settings.min_dist,
-        seed=settings.seed,
-        init=None if reference is None else reference.xy,
-    )
+    found = projection.project(vectors, init=reference, **options)
     if reference is None:
         return found
-    return replace(found, xy=projection.align(found.xy, reference.xy))
+    return replace(found, xy=projection.align(found.xy, reference))

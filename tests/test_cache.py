@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tiny import tiny_encoder
 
-from inbedder_core.cache import CachedEncoder
+from inbedder_core.cache import CachedEncoder, Memo
 from inbedder_core.schema import ModelSpec
 
 TEXTS = ["I love cats", "I love dogs", "I love cats", ""]
@@ -75,3 +75,48 @@ def test_holds_no_text(counting):
 
 def test_no_text(counting):
     assert CachedEncoder(counting)([], "What?").embeddings.shape == (0, 32)
+
+
+def doubled(array, by=2, names=()):
+    return array * by
+
+
+def test_a_memo_computes_again_only_what_has_changed():
+    memo, numbers = Memo(), np.arange(6, dtype=np.float32)
+    first = memo(doubled, numbers)
+    assert memo(doubled, numbers.copy()) is first
+    assert memo.computed == {"doubled": 1}
+    for changed in (
+        {"array": numbers.reshape(2, 3)},
+        {"array": numbers.astype(np.float64)},
+        {"array": numbers[::-1]},
+        {"array": numbers, "by": 3},
+        {"array": numbers, "names": ("a", "b")},
+        {"array": numbers, "names": ("a, b",)},
+    ):
+        np.testing.assert_array_equal(memo(doubled, **changed), doubled(**changed))
+    assert memo.computed == {"doubled": 7}
+    np.testing.assert_array_equal(memo(np.hstack, [numbers, numbers]), np.tile(numbers, 2))
+    assert len(memo(np.hstack, [numbers, numbers, numbers])) == 18
+
+
+def test_a_memo_forgets_the_least_recently_used():
+    memo = Memo(max_bytes=100)
+    one, two, three = (np.full(10, i, np.float32) for i in range(3))
+    memo(doubled, one)
+    memo(doubled, two)
+    memo(doubled, one)
+    memo(doubled, three)  # two must go
+    assert memo.size == 80
+    memo(doubled, one)
+    assert memo.computed["doubled"] == 3
+    memo(doubled, two)
+    assert memo.computed["doubled"] == 4
+    assert len(memo(doubled, np.ones(1000))) == 1000
+    assert memo.size == 8000  # alone, as too large for the rest
+
+
+def test_a_memo_keeps_no_text():
+    memo = Memo()
+    memo(doubled, np.ones(2), names=("a private text",))
+    assert "private" not in repr(vars(memo))

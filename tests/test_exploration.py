@@ -1,11 +1,13 @@
 """The product in one call: real texts, the bundled checkpoint, bad input."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from inbedder_core.cache import CachedEncoder, Memo
 from inbedder_core.errors import Cancelled, InputError
 from inbedder_core.exploration import explore, finding, reorder
 from inbedder_core.export import from_dict, to_dict
@@ -199,3 +201,35 @@ def test_maps_are_aligned(result):
         np.testing.assert_allclose(view.projection.xy.mean(0), 0, atol=1e-3)
     first, second = (np.linalg.norm(v.projection.xy, axis=1) for v in result.views)
     assert np.sqrt((first**2).mean()) == pytest.approx(np.sqrt((second**2).mean()), rel=1e-3)
+
+
+def test_only_what_depends_on_a_change_is_computed_again(encoder):
+    memo, cached = Memo(), CachedEncoder(encoder)
+    collection, before = Collection(tuple(TEXTS), LABELS), Counter()
+
+    def newly_computed(questions, **changes):
+        nonlocal before
+        settings = replace(Settings(projection="pca"), **changes)
+        shown = explore(collection, questions, encoder=cached, settings=settings, memo=memo)
+        new, before = memo.computed - before, memo.computed.copy()
+        alone = explore(collection, questions, encoder=cached, settings=settings)
+        assert to_dict(shown) == to_dict(alone)  # whatever was remembered
+        return new
+
+    view = {"neighbors": 1, "cluster": 1, "name_groups": 1, "label_match": 2, "_project": 1}
+    drawing = {"leaf_order": 1, "heatmap": 1}
+    assert newly_computed(QUESTIONS[:1]) == view | drawing
+    assert not newly_computed(QUESTIONS[:1])
+    # Another instruction: its own view and the comparison; the order is still the first one's.
+    assert newly_computed(QUESTIONS) == view | {"agreement": 1, "moved": 1, "heatmap": 1}
+    assert newly_computed(QUESTIONS, sort_by=None) == {"leaf_order": 1, "heatmap": 2}
+    assert not newly_computed(QUESTIONS)
+    groups = newly_computed(QUESTIONS, n_groups=7)
+    assert groups == {"cluster": 2, "name_groups": 2, "label_match": 4}
+    assert newly_computed(QUESTIONS, projection="mds") == {"_project": 2}
+    assert not newly_computed(QUESTIONS, projection="mds", min_dist=0.5)
+    assert newly_computed(QUESTIONS, projection="umap") == {"_project": 2}
+    assert newly_computed(QUESTIONS, projection="umap", min_dist=0.5) == {"_project": 2}
+    centred = newly_computed(QUESTIONS, centered=True)
+    assert not {"cluster", "name_groups", "label_match"} & centred.keys()
+    assert centred["_project"] == centred["neighbors"] == 2

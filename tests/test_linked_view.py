@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from base64 import b64decode
 
 import gradio as gr
 import numpy as np
@@ -19,7 +20,20 @@ HOSTILE = "<img src=x onerror=alert(1)></script><script>alert(2)</script>{{value
 
 
 def sent(data):
-    return json.loads(LinkedView().postprocess(data))
+    """What the page gets, with its packed numbers as lists."""
+    return unpacked(json.loads(LinkedView().postprocess(data)))
+
+
+def unpacked(part):
+    if isinstance(part, list):
+        return [unpacked(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    if "bdata" not in part:
+        return {name: unpacked(each) for name, each in part.items()}
+    flat = np.frombuffer(b64decode(part["bdata"]), f"<{part['dtype']}")
+    rows = flat.reshape(part["shape"]) if isinstance(part.get("shape"), list) else flat
+    return rows.tolist()
 
 
 @pytest.fixture
@@ -85,9 +99,8 @@ def test_a_facet_colours_every_map(exploration):
     for i, label in enumerate(data["labels"]["kind"]):
         style = data["styles"][facet["of"][i]] if label else data["no_style"]
         assert not label or facet["names"][facet["of"][i]] == label
-        for view in data["views"]:
-            marker = view["map"]["data"][0]["marker"]
-            assert [marker["color"][i], marker["symbol"][i]] == style
+        marker = figures.map_figure(exploration.views[0], color_by=data["labels"]["kind"]).data[0]
+        assert [marker.marker.color[i], marker.marker.symbol[i]] == style
 
 
 def test_an_unknown_facet_is_refused(exploration):
@@ -117,9 +130,24 @@ def test_few_texts(n):
 
 
 def test_a_large_payload_stays_small():
-    exploration = fake_exploration(["text"] * 5000)
-    size = len(LinkedView().postprocess(payload(exploration))) - 5000 * len('"text",')
-    assert size < 3_000_000
+    texts = [
+        f"{i:04} is a text as long as a sentence of a review or of a tweet may be"
+        for i in range(9999)
+    ]
+    assert len(LinkedView().postprocess(payload(fake_exploration(texts)))) < 3_000_000
+
+
+def test_the_page_fills_in_what_its_figures_lack(exploration):
+    data = sent(payload(exploration))
+    for shown, view in zip(data["views"], exploration.views, strict=True):
+        marker = shown["map"]["data"][0]["marker"]
+        assert not {"color", "symbol"} & marker.keys()
+        assert "z" not in shown["heatmap"]["data"][0]
+        half = view.heatmap[np.triu_indices(36)]
+        np.testing.assert_allclose(np.array(shown["cells"]) / 10_000, half, atol=5.1e-5)
+        styles = [data["styles"][group] for group in shown["groups"]]
+        drawn = figures.map_figure(view).data[0].marker
+        assert [list(pair) for pair in zip(drawn.color, drawn.symbol, strict=True)] == styles
 
 
 def test_every_symbol_of_the_figures_has_an_outline_on_the_page():

@@ -219,7 +219,14 @@ def _run(
         collection = texts_panel.current(box, source)
         on_stage("Loading the checkpoint", 0)
         encoder = session.encoder(checkpoint)
-        work = partial(explore, collection, instructions, encoder=encoder, on_stage=on_stage)
+        work = partial(
+            explore,
+            collection,
+            instructions,
+            encoder=encoder,
+            memo=session.memo,
+            on_stage=on_stage,
+        )
         if settings.projection == "umap" and not projection.is_warm():
             session.exploration = work(settings=replace(settings, projection="pca"))
             yield *_drawn(session, color_by, note(UMAP_LATER, "working"), running=True), *same_boxes
@@ -299,7 +306,7 @@ def _redraw(session: Session, sort_by: str, color_by: str) -> dict[str, Any]:
     exploration = cast(Exploration, session.exploration)
     index = settings_panel.sort_index(sort_by)
     if index != exploration.settings.sort_by:
-        exploration = session.exploration = reorder(exploration, index)
+        exploration = session.exploration = reorder(exploration, index, session.memo)
     return _payload(exploration, color_by)
 
 

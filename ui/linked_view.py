@@ -17,9 +17,10 @@ from inbedder_core import figures
 from inbedder_core.errors import InputError
 from inbedder_core.exploration import LETTERS, finding
 from inbedder_core.schema import Exploration, FloatArray, View
+from ui.wire import packed, packed_rows, packed_triangle
 
 ASSETS = Path(__file__).parent.parent / "assets"
-SCRIPTS = ("linked_view.js", "linked_table.js")
+SCRIPTS = ("linked_view.js", "linked_data.js", "linked_table.js")
 MOUNT = "mountLinkedView({ element, trigger, props, watch });"
 N_SHOWN = 5
 """Answers and neighbours per text that travel to the page."""
@@ -84,6 +85,9 @@ def _serve_plotly() -> None:
 def payload(exploration: Exploration, *, color_by: str | None = None) -> dict[str, Any]:
     """Returns everything that the linked view shows, ready for JSON.
 
+    What is said once is sent once: the page colours the points by the groups' styles, and mirrors
+    the upper half of the heatmaps.
+
     Args:
         exploration: The result to show.
         color_by: A facet of the collection whose labels colour the maps instead of the groups.
@@ -102,13 +106,13 @@ def payload(exploration: Exploration, *, color_by: str | None = None) -> dict[st
     if labels is not None:
         of, names = figures.categories(labels)
         rest = "other" if any(label and label not in names for label in labels) else "no label"
-        facet = {"name": color_by, "of": of.tolist(), "names": names, "rest": rest}
+        facet = {"name": color_by, "of": packed(of), "names": names, "rest": rest}
         n_categories = max(n_categories, len(names))
     return {
         "texts_id": hashlib.sha256(json.dumps(collection.texts).encode()).hexdigest()[:16],
         "texts": collection.texts,
         "labels": dict(collection.labels),
-        "order": exploration.order.tolist(),
+        "order": packed(exploration.order),
         "cell_starts": _cell_starts(exploration),
         "model": exploration.model.title or exploration.model.name,
         "words": list(words),
@@ -129,27 +133,39 @@ def _view(
     color_range = figures.shared_color_range(exploration.views, centered=centered)
     area = figures.shared_extent(exploration.views)
     moved = {c.b: c.moved for c in exploration.comparisons if c.a == 0}.get(index)
+    marked = figures.map_figure(view, color_by=labels, extent=area)
+    heated = figures.heatmap_figure(
+        view, color_range=color_range, centered=centered, note=_order(exploration)
+    )
     return {
         "letter": LETTERS[index],
         "instruction": view.instruction,
         "finding": finding(exploration, index),
         "aria": _aria(view, color_range),
-        "answers": [[words.setdefault(a.text, len(words)) for a in row] for row in answers],
-        "answer_percent": [[round(100 * a.probability) for a in row] for row in answers],
-        "groups": view.clustering.labels.tolist(),
+        "answers": packed_rows(
+            [[words.setdefault(a.text, len(words)) for a in row] for row in answers]
+        ),
+        "answer_percent": packed_rows(
+            [[round(100 * a.probability) for a in row] for row in answers]
+        ),
+        "groups": packed(view.clustering.labels),
         "group_names": list(view.clustering.names),
-        "neighbors": view.neighbors[:, :N_SHOWN].tolist(),
+        "neighbors": packed(view.neighbors[:, :N_SHOWN]),
         "neighbor_permille": _rounded(view.neighbor_similarity[:, :N_SHOWN] * 1000),
         "moved_percent": None if moved is None else _rounded(moved * 100),
         "trust_percent": _rounded(view.projection.trust * 100),
         "truncated": view.encoding.truncated.nonzero()[0].tolist(),
-        "map": json.loads(figures.map_figure(view, color_by=labels, extent=area).to_json()),
-        "heatmap": json.loads(
-            figures.heatmap_figure(
-                view, color_range=color_range, centered=centered, note=_order(exploration)
-            ).to_json()
-        ),
+        "map": _without(marked, "marker.color", "marker.symbol"),
+        "heatmap": _without(heated, "z"),
+        "cells": packed_triangle(view.heatmap),
     }
+
+
+def _without(figure: Any, *parts: str) -> dict[str, Any]:
+    """A figure for JSON, its only trace without the parts that the page fills in."""
+    figure.data[0].update({part.replace(".", "_"): None for part in parts})
+    plain: dict[str, Any] = json.loads(figure.to_json())
+    return plain
 
 
 def _cell_starts(exploration: Exploration) -> list[int]:
@@ -158,9 +174,8 @@ def _cell_starts(exploration: Exploration) -> list[int]:
     return [cell * n // cells for cell in range(cells)]
 
 
-def _rounded(values: FloatArray) -> list[Any]:
-    rounded: list[Any] = values.round().astype(int).tolist()
-    return rounded
+def _rounded(values: FloatArray) -> dict[str, Any]:
+    return packed(values.round().astype(int))
 
 
 def _aria(view: View, color_range: tuple[float, float]) -> dict[str, str]:

@@ -5,7 +5,7 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 from inbedder_core import projection, registry
-from inbedder_core.cache import CachedEncoder
+from inbedder_core.cache import CachedEncoder, Memo
 from inbedder_core.errors import Cancelled
 from inbedder_core.schema import Exploration
 
@@ -71,6 +71,7 @@ class Session:
             exploration: What the page shows at first.
         """
         self.exploration = exploration
+        self.memo = Memo()
         self._encoder: CachedEncoder | None = None
         self._stop = threading.Event()
 

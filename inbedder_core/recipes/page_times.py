@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import wraps
 from inspect import getmembers, isfunction
 from itertools import pairwise
 from pathlib import Path
@@ -160,6 +161,7 @@ class Clock:
     def watched(self, stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """The same function, whose time belongs to a stage."""
 
+        @wraps(function)
         def timed(*args: Any, **kwargs: Any) -> Any:
             before = self.switch(stage)
             try:

@@ -1,0 +1,70 @@
+"""Numbers on their way to the page, read back by the page's own script."""
+
+import json
+import shutil
+import subprocess
+from base64 import b64decode
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ui.wire import packed, packed_rows, packed_triangle
+
+SCRIPT = Path(__file__).parents[1] / "assets" / "linked_data.js"
+needs_node = pytest.mark.skipif(not shutil.which("node"), reason="needs node")
+
+
+def read_by_the_page(call, spec):
+    program = f"{SCRIPT.read_text('utf-8')}\nconst spec = {json.dumps(spec)};\n"
+    program += f"console.log(JSON.stringify({call}));"
+    done = subprocess.run(["node", "-e", program], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+@given(st.lists(st.integers(-(2**31), 2**31 - 1)))
+def test_numbers_take_the_smallest_type_and_come_back(numbers):
+    spec = packed(numbers)
+    back = np.frombuffer(b64decode(spec["bdata"]), f"<{spec['dtype']}")
+    assert back.tolist() == numbers
+    assert spec["shape"] == [len(numbers)]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "dtype"),
+    [
+        ([], "u1"),
+        ([0, 255], "u1"),
+        ([-1, 127], "i1"),
+        ([256], "u2"),
+        ([-1, 128], "i2"),
+        ([-1, 40_000], "i4"),
+    ],
+)
+def test_types(numbers, dtype):
+    assert packed(numbers)["dtype"] == dtype
+
+
+@needs_node
+def test_the_page_reads_numbers_and_rows():
+    assert read_by_the_page("unpack(spec)", packed([3, -1, 70_000])) == [3, -1, 70_000]
+    table = np.array([[1, -2], [300, 4]])
+    assert read_by_the_page("unpack(spec)", packed(table)) == table.tolist()
+    assert read_by_the_page("unpack(spec)", packed(np.zeros((2, 0), int))) == [[], []]
+    rows = [[1, 2], [], [0]]
+    assert read_by_the_page("unpack(spec)", packed_rows(rows)) == rows
+    assert read_by_the_page("unpack(spec)", packed_rows([[], []])) == [[], []]
+
+
+@needs_node
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_the_page_mirrors_a_matrix(size):
+    vectors = np.random.default_rng(size).normal(size=(size, 3))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    matrix = (vectors @ vectors.T).astype(np.float32)
+    rows = read_by_the_page(
+        "mirrored(decode(spec)).map((row) => Array.from(row))", packed_triangle(matrix)
+    )
+    np.testing.assert_allclose(rows, matrix, atol=5.1e-5)
