@@ -2,29 +2,27 @@
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from inbedder_core import projection, registry
 from inbedder_core.cache import CachedEncoder, Memo
 from inbedder_core.errors import Cancelled
-from inbedder_core.schema import Exploration
-
-if TYPE_CHECKING:
-    from inbedder_core.encoder import InBedder
+from inbedder_core.schema import Encoder, Exploration
+from ui import zero_gpu
 
 _loading = threading.Lock()
-_loaded: dict[str, "InBedder"] = {}
+_loaded: dict[str, Encoder] = {}
 """Checkpoints in memory, at most two: the bundled one and the last other one."""
 
 
-def checkpoint(name: str) -> "InBedder":
+def checkpoint(name: str) -> Encoder:
     """Loads a checkpoint that visitors may use, once per process.
 
     Args:
         name: What the visitor chose.
 
     Returns:
-        The encoder.
+        The encoder. On a Space with ZeroGPU, its calls borrow the GPU.
 
     Raises:
         CheckpointError: It is not allowed here, or can't be loaded.
@@ -34,7 +32,7 @@ def checkpoint(name: str) -> "InBedder":
     spec = registry.allowed(name)
     with _loading:
         if spec.name not in _loaded:
-            encoder = InBedder.from_pretrained(name)
+            encoder = zero_gpu.lent(InBedder.from_pretrained(name))
             for other in _loaded.keys() - {registry.BUNDLED.name}:
                 del _loaded[other]
             _loaded[spec.name] = encoder

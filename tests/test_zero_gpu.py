@@ -1,0 +1,52 @@
+"""Borrowing a GPU. There is no ZeroGPU here, so its decorator is stood in for, as documented."""
+
+import importlib
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from tiny import tiny_encoder
+
+from ui import zero_gpu
+
+
+@pytest.fixture
+def borrowed(monkeypatch):
+    """The module as on a Space with ZeroGPU, and what was asked for with each call."""
+    asked = []
+
+    def gpu(duration):
+        def decorator(function):
+            def call(*args):
+                asked.append(duration(*args))
+                return function(*args)
+
+            return call
+
+        return decorator
+
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    monkeypatch.setitem(sys.modules, "spaces", SimpleNamespace(GPU=gpu))
+    yield importlib.reload(zero_gpu), asked
+    monkeypatch.undo()
+    importlib.reload(zero_gpu)
+
+
+def test_elsewhere_nothing_changes():
+    encoder = tiny_encoder("bert")
+    assert zero_gpu.lent(encoder) is encoder
+
+
+def test_a_lent_encoder_reads_as_the_encoder_does(borrowed):
+    module, asked = borrowed
+    encoder, texts, told = tiny_encoder("bert"), ["I love cats"] * 250, []
+    lent = module.lent(encoder)
+    assert lent is not encoder
+    assert lent.spec == encoder.spec
+    found = lent(texts, "Why?", 2, top_k=1, on_progress=lambda *step: told.append(step))
+    expected = encoder(texts, "Why?", 2, top_k=1)
+    np.testing.assert_allclose(found.embeddings, expected.embeddings, atol=1e-6)
+    assert found.answers == expected.answers
+    assert told == [(250, 250)]
+    assert asked == [module.SETUP_S + 2]
