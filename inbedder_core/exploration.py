@@ -243,10 +243,6 @@ def _view(
         seed=settings.seed,
     )
     names = memo(clustering.name_groups, groups, encoding.answers)
-    options: dict[str, Any] = {"method": settings.projection}
-    if settings.projection == "umap":
-        options["n_neighbors"], options["min_dist"] = settings.n_neighbors, settings.min_dist
-        options["seed"] = settings.seed
     return View(
         instruction=instruction,
         encoding=encoding,
@@ -254,7 +250,7 @@ def _view(
         neighbors=neighbors,
         neighbor_similarity=neighbor_similarity,
         clustering=Clustering(groups, names, silhouette),
-        projection=memo(_project, vectors, None if reference is None else reference.xy, **options),
+        projection=_projection(vectors, settings, memo, reference),
         heatmap=np.zeros((0, 0), np.float32),  # filled by `reorder`, once the order is known
         label_match={
             facet: memo(clustering.label_match, groups, labels)
@@ -272,9 +268,29 @@ def _compare(views: Sequence[View], a: int, b: int, memo: Memo) -> Comparison:
     )
 
 
-def _project(vectors: FloatArray, reference: FloatArray | None, **options: Any) -> Projection:
-    """The map; a later instruction starts from the first one's map and is turned to lie on it."""
-    found = projection.project(vectors, init=reference, **options)
+def _projection(
+    vectors: FloatArray, settings: Settings, memo: Memo, reference: Projection | None
+) -> Projection:
+    """The map; only UMAP has settings and a random state."""
+    umap = settings.projection == "umap"
+    nearest = memo(projection.nearest_rows, vectors, settings.n_neighbors if umap else 0)
+    names = ("n_neighbors", "min_dist", "seed") if umap else ()
+    return memo(
+        _project,
+        vectors,
+        None if reference is None else reference.xy,
+        method=settings.projection,
+        nearest=list(nearest),
+        **{name: getattr(settings, name) for name in names},
+    )
+
+
+def _project(
+    vectors: FloatArray, reference: FloatArray | None, nearest: list[Any], **options: Any
+) -> Projection:
+    """A later instruction's map starts from the first one's and is turned to lie on it."""
+    indices, distances = nearest
+    found = projection.project(vectors, init=reference, nearest=(indices, distances), **options)
     if reference is None:
         return found
     return replace(found, xy=projection.align(found.xy, reference))

@@ -216,7 +216,8 @@ def test_only_what_depends_on_a_change_is_computed_again(encoder):
         assert to_dict(shown) == to_dict(alone)  # whatever was remembered
         return new
 
-    view = {"neighbors": 1, "cluster": 1, "name_groups": 1, "label_match": 2, "_project": 1}
+    view = {"neighbors": 1, "cluster": 1, "name_groups": 1, "label_match": 2}
+    view |= {"nearest_rows": 1, "_project": 1}
     drawing = {"leaf_order": 1, "heatmap": 1}
     assert newly_computed(QUESTIONS[:1]) == view | drawing
     assert not newly_computed(QUESTIONS[:1])
@@ -228,7 +229,8 @@ def test_only_what_depends_on_a_change_is_computed_again(encoder):
     assert groups == {"cluster": 2, "name_groups": 2, "label_match": 4}
     assert newly_computed(QUESTIONS, projection="mds") == {"_project": 2}
     assert not newly_computed(QUESTIONS, projection="mds", min_dist=0.5)
-    assert newly_computed(QUESTIONS, projection="umap") == {"_project": 2}
+    umap = newly_computed(QUESTIONS, projection="umap")
+    assert umap == {"nearest_rows": 2, "_project": 2}
     assert newly_computed(QUESTIONS, projection="umap", min_dist=0.5) == {"_project": 2}
     centred = newly_computed(QUESTIONS, centered=True)
     assert not {"cluster", "name_groups", "label_match"} & centred.keys()

@@ -319,3 +319,15 @@ print(time.process_time() - start)
     assert float(done.stdout) < 2  # compiling takes 7 seconds
     warm_up()
     assert is_warm()
+
+
+@every_method
+def test_neighbours_that_are_known_change_nothing(method):
+    rows = scattered(40, 8)
+    rows[5] = rows[3]
+    known = projection.nearest_rows(rows, 12)
+    assert known[0].shape == (39, 12)
+    found = project(rows, method=method, n_neighbors=12, nearest=known)
+    expected = project(rows, method=method, n_neighbors=12)
+    np.testing.assert_array_equal(found.xy, expected.xy)
+    np.testing.assert_array_equal(found.trust, expected.trust)
