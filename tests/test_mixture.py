@@ -176,7 +176,6 @@ def test_roughening_changes_the_looks_and_keeps_the_words():
     text = "The nurse has phoned Berlin about the parcel."
     variants = [roughened(text, rng) for _ in range(400)]
     assert 0.5 < variants.count(text) / 400 < 0.8
-    assert any(variant.startswith(("@", "RT @", ".@")) for variant in variants)
     assert any(" #" in variant or variant.startswith("#") for variant in variants)
     assert any("http://t.co/" in variant for variant in variants)
     assert text.lower() in [variant.lower() for variant in variants if variant != text]

@@ -89,6 +89,10 @@ def test_a_text_carries_what_is_wanted_and_says_what_it_carries(world):
     assert written.labels == {"animal": "owl", "sound": "hoo", "tense": "past", "feeling": "fear"}
 
 
+def test_ways_are_counted(world):
+    assert world.n_ways == 3 + 2 + 2  # animals, feelings, templates
+
+
 def test_capitals_articles_and_spaces_are_tidied(world):
     written = world.write(random.Random(0), {"animal": "owl", "tense": "future"})
     assert re.match(r"Tomorrow (my aunt|Tom) will see an owl\. I (laughed|shook)$", written.text)

@@ -154,8 +154,8 @@ class Mixture:
         self.sources = list(sources)
         self.weights = [source.size**0.5 for source in sources]
         self.grammars = [sentences.grammar(name) for name in grammars]
-        # A world with more facets has more to teach.
-        self.grammar_weights = [len(grammar.facets) for grammar in self.grammars]
+        # A world that says things in more ways has more to teach.
+        self.grammar_weights = [grammar.n_ways for grammar in self.grammars]
         self.own_share = own_share if sources else 1.0
         self.seed = seed
 
@@ -214,16 +214,13 @@ def roughened(text: str, rng: random.Random) -> str:
     if not text or rng.random() >= ROUGH:
         return text
     words = text.split()
-    for way in rng.sample(("case", "end", "handle", "tag", "link", "typo"), 2):
+    for way in rng.sample(("case", "end", "tag", "link", "typo"), 2):
         at = rng.randrange(len(words))
         match way:
             case "case":
                 words = [word.lower() for word in words]
             case "end":
                 words[-1] = words[-1].rstrip(".!?") + rng.choice(("", "", "!!", "...", " :)"))
-            case "handle":
-                name = "".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9)))
-                words[:0] = rng.choice((f"@{name}", f"RT @{name}:", f".@{name}")).split()
             case "tag":
                 words[at] = f"#{words[at]}" if words[at].isalpha() else words[at]
             case "link":

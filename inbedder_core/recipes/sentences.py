@@ -86,6 +86,17 @@ class Grammar:
         self.values = {key: self._values(key) for key in self.facets}
         self._check()
 
+    @property
+    def n_ways(self) -> int:
+        """Number of templates, and of ways to say a value: how much there is to learn here."""
+        said = (
+            ways
+            for facet in self.facets.values()
+            for forms in facet.forms.values()
+            for ways in forms.values()
+        )
+        return len(self.sentences) + sum(map(len, said))
+
     def _values(self, facet: str) -> tuple[str, ...]:
         """All values of a facet that sentences can carry."""
         said = dict.fromkeys(self.facets[facet].forms)
