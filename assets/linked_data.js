@@ -1,5 +1,5 @@
 /**
- * The linked view's data: what `payload` in ui/linked_view.py sent, unpacked, and what is looked up
+ * The linked view's data: what inbedder_core/payload.py made, unpacked, and what is looked up
  * in it. Continues linked_view.js and shares its scope.
  */
 
@@ -17,7 +17,7 @@ function decode(spec) {
   return new TYPES[spec.dtype](bytes.buffer);
 }
 
-/** Reads what `packed` in ui/wire.py made: numbers, or rows of numbers. */
+/** Reads what `packed` in inbedder_core/wire.py made: numbers, or rows of numbers. */
 function unpack(spec) {
   const flat = Array.from(decode(spec));
   const [length, width] = spec.shape;

@@ -6,7 +6,7 @@
  * markup and never inside a Plotly string. And pointing redraws no plot: rings and bands are our
  * own elements, laid over the plots.
  *
- * The data is made by `payload` in ui/linked_view.py, which also joins this file, linked_data.js,
+ * The data is made by inbedder_core/payload.py. ui/linked_view.py joins this file, linked_data.js,
  * linked_table.js and a call of `mountLinkedView` into the component's script.
  */
 

@@ -15,10 +15,11 @@ FLOORS = (
     {"errors", "schema"},
     {
         "texts", "samples", "prompts", "answers", "registry", "heads", "layers", "devices", "cache",
-        "similarity", "projection", "clustering", "comparison", "rows",
+        "similarity", "projection", "clustering", "comparison", "rows", "wire",
     },
     {"encoder", "figures", "export", "parts"},
     {"exploration", "bulk"},
+    {"payload"},
     {"__init__", "__main__", "recipes"},
     {"ui", "app"},
 )  # fmt: skip

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ui.wire import packed, packed_rows, packed_triangle
+from inbedder_core.wire import packed, packed_rows, packed_triangle
 
 SCRIPT = Path(__file__).parents[1] / "assets" / "linked_data.js"
 needs_node = pytest.mark.skipif(not shutil.which("node"), reason="needs node")

@@ -12,12 +12,13 @@ import gradio as gr
 from inbedder_core import projection
 from inbedder_core.errors import Cancelled, InBedderError
 from inbedder_core.exploration import MAX_INSTRUCTIONS, checked_instructions, explore, reorder
+from inbedder_core.payload import payload
 from inbedder_core.samples import Sample, samples
 from inbedder_core.schema import Collection, Exploration, Settings
 from inbedder_core.similarity import cosine
 from ui import instructions_panel, notice, settings_panel, texts_panel
 from ui.instructions_panel import InstructionsPanel
-from ui.linked_view import LinkedView, payload
+from ui.linked_view import LinkedView
 from ui.notice import note
 from ui.session import Session, warm_up
 from ui.settings_panel import SettingsPanel

@@ -174,7 +174,7 @@ def _question(texts: Sequence[str], args: argparse.Namespace) -> dict[str, Any]:
         for stage in STAGES
     ]
     rows.append(["all", *(f"{one.total_s:.2f}" for one in found), *[""] * len(powers)])
-    rows.append(["figures, kB", *(f"{one.figure_bytes / 1e3:.0f}" for one in found)])
+    rows.append(["to the browser, kB", *(f"{one.page_bytes / 1e3:.0f}" for one in found)])
     rows[-1] += [""] * len(powers)
     head = ["stage", *(f"n = {one.n}" for one in found)]
     head += [f"{a.n}–{b.n}: n^" for a, b in pairwise(found)]

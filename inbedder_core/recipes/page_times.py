@@ -25,9 +25,10 @@ from statistics import median
 from typing import Any
 from unittest import mock
 
-from inbedder_core import clustering, comparison, figures, projection, similarity
+from inbedder_core import clustering, comparison, projection, similarity
 from inbedder_core.cache import CachedEncoder
 from inbedder_core.exploration import explore
+from inbedder_core.payload import payload, to_json
 from inbedder_core.schema import Encoder, Exploration
 
 ROOT = Path(__file__).parents[2]
@@ -98,14 +99,14 @@ class Question:
         n: Number of texts.
         seconds: Of each of `STAGES`, the median over the rounds.
         total_s: Median of their sum.
-        figure_bytes: The JSON of both instructions' maps and heatmaps. The page gets the texts,
-            answers and neighbours on top.
+        page_bytes: What goes to the browser: texts, answers, neighbours and figures of both
+            instructions.
     """
 
     n: int
     seconds: dict[str, float]
     total_s: float
-    figure_bytes: int
+    page_bytes: int
 
 
 def question(encoder: Encoder, texts: Sequence[str], instructions: Sequence[str]) -> Question:
@@ -124,14 +125,14 @@ def question(encoder: Encoder, texts: Sequence[str], instructions: Sequence[str]
         clock = Clock()
         with _watching(clock):
             exploration = explore(texts, [first, instruction], encoder=cached)
-            drawn = clock.watched("figures", _drawn)(exploration)
+            sent = clock.watched("figures", _sent)(exploration)
         rounds.append(clock.stop())
-        sizes.append(sum(len(figure.encode()) for figure in drawn))
+        sizes.append(len(sent.encode()))
     return Question(
         n=len(texts),
         seconds={stage: median(one[stage] for one in rounds) for stage in STAGES},
         total_s=median(sum(one.values()) for one in rounds),
-        figure_bytes=max(sizes),
+        page_bytes=max(sizes),
     )
 
 
@@ -191,18 +192,9 @@ def _watching(clock: Clock) -> Iterator[None]:
         yield
 
 
-def _drawn(exploration: Exploration) -> list[str]:
-    """The figures as JSON, as the page asks for them."""
-    views, centered = exploration.views, exploration.settings.centered
-    area, colors = (
-        figures.shared_extent(views),
-        figures.shared_color_range(views, centered=centered),
-    )
-    maps = [figures.map_figure(view, extent=area) for view in views]
-    heatmaps = [
-        figures.heatmap_figure(view, color_range=colors, centered=centered) for view in views
-    ]
-    return [figure.to_json() for figure in (*maps, *heatmaps)]
+def _sent(exploration: Exploration) -> str:
+    """What the page gets."""
+    return to_json(payload(exploration))
 
 
 @dataclass(frozen=True)
