@@ -10,7 +10,7 @@ encoder = InBedder.from_pretrained()          # the bundled checkpoint, no downl
 texts = ["I love cats", "I love dogs", "I dislike cats"]
 
 encoder.encode(texts, "What animal is mentioned?")       # (3, 384) float32
-encoder.answers(texts, "What animal is mentioned?")      # [[("cats", 0.9), …], …]
+encoder.answers(texts, "What animal is mentioned?")      # [[("cat", 0.5), …], …]
 
 result = explore(texts, ["What animal is mentioned?", "What emotion is expressed?"])
 result.views[0].clustering.names"""
