@@ -64,7 +64,8 @@ def test_instructions_are_added_removed_and_taken():
     assert values[0] == 2
     assert values[1:5] == ["a", "b", "", ""]
     assert visible(values) == [True, True, False, False]
-    assert instructions_panel._add(4, "a", "b", "c", "d")[0] == 4
+    assert instructions_panel._add(4)[0] == 4
+    assert instructions_panel._add(2)[1:5] == [gr.skip()] * 4  # somebody may be typing there
     removed = instructions_panel._remove(0, 2, "a", "b", "", "")
     assert removed[0] == 1
     assert removed[1:5] == ["b", "", "", ""]

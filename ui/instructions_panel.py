@@ -73,7 +73,7 @@ def build(sample: Sample, notice: gr.HTML) -> InstructionsPanel:
     )
     shown = gr.State(len(first))
     everything = [shown, *boxes, *rows, add]
-    add.click(_add, [shown, *boxes], everything, show_progress="hidden", api_visibility="private")
+    add.click(_add, shown, everything, show_progress="hidden", api_visibility="private")
     for index, remove in enumerate(removes):
         remove.click(
             lambda n, *texts, index=index: _remove(index, n, *texts),
@@ -117,8 +117,10 @@ def fill(instructions: Sequence[str], shown: int | None = None) -> list[object]:
     return [shown, *texts, *rows, gr.Button(visible=shown < MAX_INSTRUCTIONS)]
 
 
-def _add(shown: int, *texts: str) -> list[object]:
-    return fill(texts, min(shown + 1, MAX_INSTRUCTIONS))
+def _add(shown: int) -> list[object]:
+    """One more box; the others are left alone, for somebody may be typing there meanwhile."""
+    count, *parts = fill([], min(shown + 1, MAX_INSTRUCTIONS))
+    return [count, *[gr.skip()] * MAX_INSTRUCTIONS, *parts[MAX_INSTRUCTIONS:]]
 
 
 def _remove(index: int, shown: int, *texts: str) -> list[object]:
