@@ -272,6 +272,7 @@ def _projection(
     vectors: FloatArray, settings: Settings, memo: Memo, reference: Projection | None
 ) -> Projection:
     """The map; only UMAP has settings and a random state."""
+    projection.check(settings.projection, settings.n_neighbors, settings.min_dist)
     umap = settings.projection == "umap"
     nearest = memo(projection.nearest_rows, vectors, settings.n_neighbors if umap else 0)
     names = ("n_neighbors", "min_dist", "seed") if umap else ()

@@ -68,7 +68,7 @@ def project(
     Raises:
         InputError: A setting is out of range.
     """
-    _check(method, n_neighbors, min_dist)
+    check(method, n_neighbors, min_dist)
     rows, first, inverse = np.unique(vectors, axis=0, return_index=True, return_inverse=True)
     method = _method_for(method, len(rows))
     indices, distances = nearest or _nearest(rows, max(n_neighbors, TRUST_NEIGHBORS))
@@ -145,7 +145,8 @@ def is_warm() -> bool:
     return _warm.is_set()
 
 
-def _check(method: str, n_neighbors: int, min_dist: float) -> None:
+def check(method: str, n_neighbors: int, min_dist: float) -> None:
+    """Raises `InputError` if a setting of `project` is out of its range."""
     if method not in get_args(ProjectionMethod):
         allowed = ", ".join(get_args(ProjectionMethod))
         raise InputError(f"There is no map called {method!r:.40}; choose one of {allowed}.")

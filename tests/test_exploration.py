@@ -174,6 +174,13 @@ def test_settings_out_of_range_are_refused(encoder, setting):
         explore(TEXTS, QUESTIONS, encoder=encoder, settings=replace(Settings(), **setting))
 
 
+def test_a_setting_of_umap_is_refused_whatever_draws_the_map(encoder):
+    with pytest.raises(InputError, match="at least 2 neighbours"):
+        explore(
+            TEXTS[:5], "Why?", encoder=encoder, settings=Settings(n_neighbors=1, projection="pca")
+        )
+
+
 def test_the_number_of_groups_can_be_given(encoder):
     result = explore(TEXTS, QUESTIONS[0], encoder=encoder, settings=Settings(n_groups=4))
     assert len(result.views[0].clustering.names) == 4

@@ -26,7 +26,7 @@ from typing import Any
 from unittest import mock
 
 from inbedder_core import clustering, comparison, projection, similarity
-from inbedder_core.cache import CachedEncoder
+from inbedder_core.cache import CachedEncoder, Memo
 from inbedder_core.exploration import explore
 from inbedder_core.payload import payload, to_json
 from inbedder_core.schema import Encoder, Exploration
@@ -117,14 +117,14 @@ def question(encoder: Encoder, texts: Sequence[str], instructions: Sequence[str]
         texts: n different texts.
         instructions: The first, and then one for each round.
     """
-    cached = CachedEncoder(encoder)
+    cached, memo = CachedEncoder(encoder), Memo()  # as a session of the page has them
     first, *others = instructions
-    explore(texts, first, encoder=cached)
+    explore(texts, first, encoder=cached, memo=memo)
     rounds, sizes = [], []
     for instruction in others:
         clock = Clock()
         with _watching(clock):
-            exploration = explore(texts, [first, instruction], encoder=cached)
+            exploration = explore(texts, [first, instruction], encoder=cached, memo=memo)
             sent = clock.watched("figures", _sent)(exploration)
         rounds.append(clock.stop())
         sizes.append(len(sent.encode()))
