@@ -164,6 +164,21 @@ def test_every_answer_of_a_batch_is_announced(animals, verbs):
     assert drawn <= announced
 
 
+def test_examples_of_a_block_that_were_asked_the_same_share_a_facet(verbs):
+    batches = Mixture([verbs], sentences.names(), 0.5, seed=0)
+    examples = [e for step in range(20) for e in batches.batch(step, 128)]
+    assert any(not e.facet for e in examples)  # unknown, or a yes/no question
+    for batch in (batches.batch(step, 128) for step in range(20)):
+        by_facet = {}
+        for i, each in enumerate(batch):
+            by_facet.setdefault(each.facet, []).append(i)
+        by_facet.pop("", None)
+        assert by_facet
+        assert all(max(own) - min(own) < 2 * mixture.BLOCK_TEXTS for own in by_facet.values())
+        asked = [{batch[i].answer for i in own} for own in by_facet.values()]
+        assert max(map(len, asked)) > 1
+
+
 def test_rephrasing_keeps_the_words():
     rng = random.Random(0)
     variants = {rephrased("Which animal?", rng) for _ in range(300)}

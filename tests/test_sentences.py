@@ -1,5 +1,6 @@
 """The grammars that training sentences are written from."""
 
+import copy
 import random
 import re
 from collections import Counter
@@ -98,6 +99,17 @@ def test_capitals_articles_and_spaces_are_tidied(world):
     assert re.match(r"Tomorrow (my aunt|Tom) will see an owl\. I (laughed|shook)$", written.text)
 
 
+def test_a_facet_said_only_inside_the_phrases_of_another_is_asked_for_too(world):
+    source = copy.deepcopy(WORLD)
+    source["facets"]["feeling"]["say"]["joy"]["s"] = ["I laughed at the {colour} hat"]
+    source["facets"]["colour"] = {"ask": ["Which colour?"], "say": ["red", "blue"]}
+    assert (world.inner, Grammar("nested", source).inner) == ([], ["colour"])
+    examples = Grammar("nested", source).crossing(random.Random(0), 60, 2)
+    asked = [example for example in examples if example.facet == "colour"]
+    assert 10 < len(asked) < 60
+    assert all(example.answer in example.text for example in asked)
+
+
 def test_crossing_asks_both_facets_of_every_text_and_mixes_their_values(world):
     examples = world.crossing(random.Random(4), 12, 2)
     assert len(examples) == 24
@@ -109,7 +121,7 @@ def test_crossing_asks_both_facets_of_every_text_and_mixes_their_values(world):
 def test_yes_and_no_questions_are_answered_rightly(world):
     rng = random.Random(5)
     written = world.write(rng, {"animal": "owl"})
-    asked = {world.ask(written, "animal", rng)[1:] for _ in range(300)}
+    asked = {world.ask(written, "animal", rng)[1:3] for _ in range(300)}
     assert asked >= {
         ("Which animal?", "owl"),
         ("Is it about an owl?", "yes"),

@@ -20,6 +20,7 @@ from inbedder_core.recipes.objectives import (
     _parts,
     answer_loss,
     contrast_loss,
+    facet_loss,
     standardized,
 )
 from inbedder_core.recipes.run import Recipe
@@ -136,6 +137,28 @@ def test_a_pair_can_be_left_out_of_the_contrast():
     loss = contrast_loss(vectors[[0]], vectors, similarity, 0.05)
     assert loss.isfinite()
     assert loss.item() == pytest.approx(math.log(2), abs=1e-3)
+
+
+def test_facet_loss_compares_texts_that_were_asked_the_same_apart_from_what_they_share():
+    axes = torch.eye(6)
+    # Two facets of two answers: an embedding is its facet's axis and a little of its answer's.
+    facets = ["a", "a", "a", "b", "b", "b", ""]
+    answers = torch.tensor([0, 0, 1, 2, 2, 3, 0])
+    similarity = (answers[:, None] == answers).float().masked_fill(torch.eye(7).bool(), -torch.inf)
+    own = torch.tensor([4, 4, 4, 5, 5, 5, 4])
+    told_apart = standardized(axes[own] + 0.1 * axes[answers])
+    alike = standardized(axes[own] + 0.1 * axes[[0, 1, 0, 2, 3, 2, 0]])
+    low, high = (facet_loss(each, facets, similarity, 0.3) for each in (told_apart, alike))
+    assert low < 0.1 < 1 < high
+    # What all texts of a facet share does not count, nor does who was asked something else.
+    shifted = told_apart + torch.tensor([[0.5] * 6] * 3 + [[-0.5] * 6] * 3 + [[9.0] * 6])
+    torch.testing.assert_close(facet_loss(shifted, facets, similarity, 0.3), low)
+
+
+@pytest.mark.parametrize("facets", [["a", "a", "b"], ["", "", ""], ["a", "b", "c"]])
+def test_facet_loss_has_nothing_to_say_where_all_answers_are_alike_or_nobody_is_paired(facets):
+    similarity = torch.ones(3, 3).masked_fill(torch.eye(3).bool(), -torch.inf)
+    assert facet_loss(torch.eye(3), facets, similarity, 0.3) is None
 
 
 def test_standardized_vectors_have_the_cosine_of_the_encoder():

@@ -119,7 +119,10 @@ class Source:
             group = rng.choice(by_answer[rng.choice(values)])
             inside = [each for each in group if each.answer in by_answer]
             outside = [each for each in group if each.answer not in by_answer]
-            chosen = [rng.choice(inside), *rng.sample(outside, min(1, len(outside)))]
+            chosen = [
+                rng.choice(inside)._replace(facet="shared"),
+                *rng.sample(outside, min(1, len(outside))),
+            ]
             block += [self._asked(example, rng) for example in chosen]
         return block
 
@@ -164,7 +167,11 @@ class Mixture:
         rng = random.Random(f"{self.seed}/{step}")
         examples: list[Example] = []
         while len(examples) < size:
-            examples += self._block(rng)
+            block = len(examples)  # the same facet of another block is another question
+            examples += [
+                each._replace(facet=each.facet and f"{each.facet} {block}")
+                for each in self._block(rng)
+            ]
         return [
             example._replace(question=rephrased(example.question, rng))
             for example in examples[:size]

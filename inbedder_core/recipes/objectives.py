@@ -10,6 +10,9 @@ from torch.nn.functional import normalize
 from inbedder_core.encoder import InBedder
 from inbedder_core.prompts import Prompt, batches
 
+SAME_ANSWER = 0.9
+"""Answers are taken to be the same above this cosine similarity of their words' vectors."""
+
 
 class Transformer:
     """The transformer in training: forwards to the states at the masks, and back.
@@ -139,6 +142,37 @@ def contrast_loss(
     wanted = (similarity / 0.05).softmax(-1)
     logits = (embeddings @ targets.T / temperature).masked_fill(similarity == -torch.inf, -1e4)
     return -(wanted * logits.log_softmax(-1)).sum(-1).mean()
+
+
+def facet_loss(
+    embeddings: Tensor, facets: Sequence[str], similarity: Tensor, temperature: float
+) -> Tensor | None:
+    """The contrast among texts that were asked the same, as a collection of texts is looked at.
+
+    What all texts have in common under one question, the question itself first of all, says
+    nothing about how they group. So each facet's mean is taken from its embeddings.
+
+    Args:
+        embeddings: (b, d) of unit length.
+        facets: b names of what was asked; "" takes no part.
+        similarity: (b, b) cosine similarity of the answers' words; -inf on the diagonal.
+        temperature: Of the softmax.
+
+    Returns:
+        Scalar; None where no facet has both texts with the same answer and one with another.
+    """
+    number = {facet: i for i, facet in enumerate(dict.fromkeys(facets))}
+    numbers = torch.tensor([number[facet] for facet in facets], device=embeddings.device)
+    known = torch.tensor([facet != "" for facet in facets], device=embeddings.device)
+    asked_alike = (numbers[:, None] == numbers) & known  # (b, b)
+    mean = asked_alike / asked_alike.sum(1, keepdim=True).clamp(min=1) @ embeddings
+    within = similarity.masked_fill(~asked_alike, -torch.inf)
+    same = within > SAME_ANSWER
+    useful = same.any(1) & (within.isfinite() & ~same).any(1) & known
+    if not useful.any():
+        return None
+    relative = normalize(embeddings - mean, dim=-1)
+    return contrast_loss(relative[useful], relative, within[useful], temperature)
 
 
 def standardized(vectors: Tensor) -> Tensor:

@@ -19,10 +19,12 @@ from inbedder_core.prompts import Prompt, PromptBuilder
 from inbedder_core.recipes.controls import StaticEmbedder, located
 from inbedder_core.recipes.mixture import Mixture
 from inbedder_core.recipes.objectives import (
+    SAME_ANSWER,
     Transformer,
     answer_loss,
     autocast,
     contrast_loss,
+    facet_loss,
     standardized,
 )
 from inbedder_core.recipes.sentences import Example
@@ -55,6 +57,10 @@ class Recipe:
         answer_weight: Weight of the answer's cross-entropy.
         vector_weight: Weight of the contrast against the answers' vectors.
         text_weight: Weight of the contrast between the texts of a batch.
+        pull_weight: Weight of the cosine distance between embeddings and their answers' vectors.
+        facet_weight: Weight of the contrast between texts that were asked the same.
+        facet_temperature: Of that contrast; above `temperature`, because a high one is not content
+            until texts with the same answer lie close together.
         masks: Numbers of masks to train with; one of them is drawn for each step.
         average: Decay per step of the running average of the weights, which is what is saved.
         seed: Seed of every choice.
@@ -78,6 +84,9 @@ class Recipe:
     answer_weight: float = 1.0
     vector_weight: float = 1.0
     text_weight: float = 0.5
+    pull_weight: float = 1.0
+    facet_weight: float = 1.0
+    facet_temperature: float = 0.3
     masks: tuple[int, ...] = (3, 3, 3, 3, 3, 3, 1, 2, 4, 5)
     average: float = 0.997
     seed: int = 0
@@ -217,14 +226,20 @@ class Run:
         alone = torch.eye(len(words), dtype=torch.bool, device=self.device)
         others = similarity.masked_fill(alone, -torch.inf)
         # A text whose answer no other text of the batch shares has nothing to find there.
-        paired = others.max(1).values > 0.9
+        paired = others.max(1).values > SAME_ANSWER
         by_answers = answer_loss(logits, [self._ids(word) for word in words])
         by_vectors = contrast_loss(embeddings, targets, similarity, recipe.temperature)
+        away = 1 - (embeddings * targets).sum(-1).mean()
         loss = recipe.answer_weight * by_answers + recipe.vector_weight * by_vectors
+        loss = loss + recipe.pull_weight * away
         if recipe.text_weight and paired.any():
             loss = loss + recipe.text_weight * contrast_loss(
                 embeddings[paired], embeddings, others[paired], recipe.temperature
             )
+        facets = [each.facet for each in examples]
+        by_facet = facet_loss(embeddings, facets, others, recipe.facet_temperature)
+        if recipe.facet_weight and by_facet is not None:
+            loss = loss + recipe.facet_weight * by_facet
         return loss
 
     def _mlm(self, examples: Sequence[Example]) -> Tensor:

@@ -29,11 +29,15 @@ _SLOT = re.compile(r"\{([a-z_]+)(?:\.([a-z_]+))?\}")
 
 
 class Example(NamedTuple):
-    """A text, a question about it, and the answer."""
+    """A text, a question about it, and the answer.
+
+    Examples of a batch with the same ``facet`` asked for the same thing; "" stands for unknown.
+    """
 
     text: str
     question: str
     answer: str
+    facet: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,9 @@ class Grammar:
         ]
         self.values = {key: self._values(key) for key in self.facets}
         self._check()
+        carried = {key for template, labels in self.sentences for key in _carried(template, labels)}
+        derived = {key for key, facet in self.facets.items() if facet.source}
+        self.inner = sorted(self.facets.keys() - carried - derived)  # said inside others' phrases
 
     @property
     def n_ways(self) -> int:
@@ -194,7 +201,7 @@ class Grammar:
         question = rng.choice(asked.ask)
         if not asked.source and rng.random() < OFFERED:
             question = offering(question, value, self.values[facet], rng)
-        return Example(written.text, question, value)
+        return Example(written.text, question, value, facet)
 
     def crossing(self, rng: random.Random, n_texts: int = 4, n_values: int = 2) -> list[Example]:
         """Texts that cross the values of two facets, each asked for both of them.
@@ -219,10 +226,11 @@ class Grammar:
                 text = self.write(rng, {one: rng.choice(values[0]), two: rng.choice(values[1])})
             except LookupError:
                 text = self.write(rng)
-            # A derived facet is asked for instead of its source every other time.
+            # Instead of a facet, now and then one that is derived from it or said inside it.
             for facet in (one, two):
                 heirs = [key for key, each in self.facets.items() if each.source == facet]
-                asked = rng.choice([facet, *heirs])
+                inner = [key for key in self.inner if key in text.labels]
+                asked = rng.choice([facet, *heirs, *inner])
                 if asked not in text.labels:
                     asked = rng.choice(sorted(text.labels))
                 examples.append(self.ask(text, asked, rng))
@@ -232,11 +240,16 @@ class Grammar:
         """Two facets that some sentence carries together."""
         while True:
             template, labels = rng.choice(self.sentences)
-            slots = {slot for slot, _ in _SLOT.findall(template)} & self.facets.keys()
-            carried = sorted(key for key in slots | labels.keys() if len(self.values[key]) > 1)
+            found = _carried(template, labels) & self.facets.keys()
+            carried = sorted(key for key in found if len(self.values[key]) > 1)
             if len(carried) > 1:
                 one, two = rng.sample(carried, 2)
                 return one, two
+
+
+def _carried(template: str, labels: Mapping[str, str]) -> set[str]:
+    """The labels and slots of a sentence."""
+    return labels.keys() | {slot for slot, _ in _SLOT.findall(template)}
 
 
 def offering(question: str, answer: str, values: Sequence[str], rng: random.Random) -> str:
