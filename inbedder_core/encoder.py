@@ -33,8 +33,8 @@ from inbedder_core.schema import (
 )
 from inbedder_core.similarity import unit_vectors
 
-FEWEST_TOKENS = 512
-"""Batches are made no smaller than this to give every core one: small products are slow."""
+BATCH_TOKENS, GPU_BATCH_TOKENS = 512, 65_536
+"""Tokens in a batch. What a core's small batch computes stays in its cache; a GPU wants more."""
 
 _Tokens = list[tuple[list[int], list[float]]]  # most probable tokens and their probabilities
 
@@ -142,7 +142,7 @@ class InBedder:
                 then say what the model makes of the text by itself.
             n_masks: Number of masks, 1 to 10; the published checkpoints use 3.
             batch_tokens: Largest number of tokens in one batch; changes speed only. None takes
-                2,048, and 65,536 on a GPU.
+                512, and 65,536 on a GPU.
             top_k: Number of answers per text, 0 to 20.
             on_progress: Called with (done, total) texts after each batch; may raise `Cancelled`.
 
@@ -154,7 +154,7 @@ class InBedder:
             InputError: Wrong number of instructions, masks or answers; an over-long instruction.
         """
         if batch_tokens is None:
-            batch_tokens = 65_536 if self.device.type == "cuda" else 2048
+            batch_tokens = GPU_BATCH_TOKENS if self.device.type == "cuda" else BATCH_TOKENS
         asked = _checked(texts, instruction, n_masks, batch_tokens, top_k)
         pairs = list(dict.fromkeys(zip(texts, asked, strict=True)))
         embeddings = np.zeros((len(pairs), self.dim), dtype=np.float32)
@@ -281,9 +281,7 @@ class InBedder:
         parallel too.
         """
         cores = torch.get_num_threads() if self.device.type == "cpu" else 1
-        total = sum(len(prompt.input_ids) for prompt in prompts)
-        share = max(FEWEST_TOKENS, total // (2 * cores)) if cores > 1 else batch_tokens
-        todo = list(batches(prompts, min(batch_tokens, share)))
+        todo = list(batches(prompts, batch_tokens))
         n_threads = max(1, min(cores, len(todo)))
         _ = self._states  # made here, not in several threads at once
 
