@@ -337,7 +337,7 @@ function rankOfSimilarity(data, view, value) {
   const pairs = data.cells * (data.cells - 1);
   if (!data.everyCell || pairs < 6 || value === null) return null;
   let lower = 0;
-  for (const other of view.z) if (other < value) lower += 1;
+  for (const row of view.z) for (const other of row) if (other < value) lower += 1;
   return Math.min(100, (100 * lower) / pairs);
 }
 

@@ -440,7 +440,12 @@ function pin(lv, indices) {
   placeOverlays(lv);
   announce(lv);
   lv.trigger("pin", { indices });
-  const [i, j] = indices;
+  askForPair(lv);
+}
+
+/** Asks for the similarity of the pinned pair where the page doesn't have it. */
+function askForPair(lv) {
+  const [i, j] = lv.pins;
   const unknown = j !== undefined && lv.data.views.some((_, v) => similarity(lv, v, i, j) === null);
   if (unknown) lv.trigger("pair", { i, j });
 }
@@ -472,7 +477,7 @@ function setSelection(lv, indices, key = "") {
 
 function dimOthers(lv, gd) {
   const selectedpoints = [lv.selection?.indices ?? null];
-  if (gd.data) lv.Plotly.restyle(gd, { selectedpoints }, [0]);
+  if (gd.data && (lv.selection || gd.data[0].selectedpoints)) lv.Plotly.restyle(gd, { selectedpoints }, [0]);
 }
 
 function markSelected(lv, i, row) {
@@ -540,7 +545,7 @@ function buildSkeleton(lv) {
   return els;
 }
 
-const NOTHING_YET = { pins: [], selection: null, only: false, query: "", told: null };
+const NOTHING_YET = { pins: [], selection: null, only: false, query: "" };
 const INVITATION =
   "Add some texts and ask a question: maps, similarities and answers will appear here.";
 
@@ -548,6 +553,7 @@ const INVITATION =
 function show(lv, data) {
   const same = data && data.texts_id === lv.data?.texts_id;
   lv.data = data && prepare(data);
+  lv.told = null; // it was said of other views
   lv.root.classList.toggle("is-empty", !data);
   if (!same) {
     Object.assign(lv, NOTHING_YET, { from: 0, to: 0, cursor: 0 });
@@ -561,6 +567,7 @@ function show(lv, data) {
   renderTable(lv);
   setSelection(lv, lv.selection?.indices);
   renderDetail(lv);
+  askForPair(lv);
   return highlight(lv, []);
 }
 

@@ -80,6 +80,8 @@ class InBedder:
         self.spec = spec
         self.device = devices.device(device)
         self.dtype = devices.precision(dtype, self.device)
+        # Now, because a pool's threads change the number that later threads find.
+        self._cores = torch.get_num_threads() if self.device.type == "cpu" else 1
         self.model = model.eval().to(self.device, torch.float32)
         self.head = HEADS[kind](self.model)
         self.tokenizer = tokenizer
@@ -205,13 +207,18 @@ class InBedder:
         from tqdm import tqdm
 
         with tqdm(total=len(texts), unit="text", disable=not show_progress) as bar:
+
+            def on_progress(done: int, total: int) -> None:
+                bar.total = total  # equal texts are read once
+                bar.update(done - bar.n)
+
             embeddings = self(
                 texts,
                 instruction,
                 n_masks,
                 batch_tokens=batch_tokens,
                 top_k=0,
-                on_progress=lambda done, _: bar.update(done - bar.n),
+                on_progress=on_progress,
             ).embeddings
         return unit_vectors(embeddings) if normalize else embeddings
 
@@ -280,9 +287,8 @@ class InBedder:
         faster than one after the other: the many small steps between the products run in
         parallel too.
         """
-        cores = torch.get_num_threads() if self.device.type == "cpu" else 1
         todo = list(batches(prompts, batch_tokens))
-        n_threads = max(1, min(cores, len(todo)))
+        n_threads = max(1, min(self._cores, len(todo)))
         _ = self._states  # made here, not in several threads at once
 
         def forward(batch: list[int]) -> tuple[list[int], FloatArray, _Tokens]:
@@ -291,13 +297,15 @@ class InBedder:
         if n_threads == 1:
             yield from map(forward, todo)
             return
+        callers = torch.get_num_threads()
         pool = ThreadPoolExecutor(
-            n_threads, "encoder", torch.set_num_threads, (cores // n_threads,)
+            n_threads, "encoder", torch.set_num_threads, (self._cores // n_threads,)
         )
         try:
             yield from pool.map(forward, todo)
         finally:  # reached too if nobody wants the rest
             pool.shutdown(cancel_futures=True)
+            torch.set_num_threads(callers)  # else every new thread takes the pool's number
 
     @torch.inference_mode()
     def _forward(

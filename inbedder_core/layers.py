@@ -66,10 +66,9 @@ def _layer(layer: Any, dtype: torch.dtype) -> _Layer:
     """
 
     def weights(*modules: Any) -> tuple[Tensor, Tensor]:
-        return (
-            torch.cat([module.weight for module in modules]).detach().to(dtype),
-            torch.cat([module.bias for module in modules]).detach().to(dtype),
-        )
+        kinds = [each.weight for each in modules], [each.bias for each in modules]
+        weight, bias = (own[0] if len(own) == 1 else torch.cat(own) for own in kinds)
+        return weight.detach().to(dtype), bias.detach().to(dtype)
 
     own, attended, output = layer.attention.self, layer.attention.output, layer.output
     weight, bias = weights(own.query, own.key, own.value)

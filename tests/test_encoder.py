@@ -1,5 +1,7 @@
 """The encoder equals the published method, and is defined where that one is not."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -231,7 +233,7 @@ def test_reduced_precision_keeps_the_cosine(encoder):
 def test_the_number_of_cores_changes_nothing(monkeypatch, encoder, cores):
     texts = [f"The cat sat on mat {i}. " * (1 + i % 4) for i in range(80)]
     expected = encoder(texts, ANIMAL, batch_tokens=2048)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: cores)
+    monkeypatch.setattr(encoder, "_cores", cores)
     found = encoder(texts, ANIMAL, batch_tokens=600)
     np.testing.assert_allclose(found.embeddings, expected.embeddings, atol=1e-5)
     for one, other in zip(found.answers, expected.answers, strict=True):
@@ -242,6 +244,16 @@ def test_the_callers_number_of_threads_stays(encoder):
     before = torch.get_num_threads()
     encoder.encode(TEXTS * 2, ANIMAL, batch_tokens=40)
     assert torch.get_num_threads() == before
+
+
+def test_a_thread_that_begins_later_finds_the_callers_number_too(monkeypatch, encoder):
+    before, found = torch.get_num_threads(), []
+    monkeypatch.setattr(encoder, "_cores", 2)
+    encoder.encode(TEXTS * 2, ANIMAL, batch_tokens=40)  # in a pool of threads with a core each
+    thread = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    assert found == [before]
 
 
 def test_progress_and_cancel(encoder):

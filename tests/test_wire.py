@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 
 from inbedder_core.wire import packed, packed_rows, packed_triangle
 
-SCRIPT = Path(__file__).parents[1] / "assets" / "linked_data.js"
+SCRIPTS = [
+    Path(__file__).parents[1] / "assets" / name for name in ("linked_data.js", "linked_table.js")
+]
 needs_node = pytest.mark.skipif(not shutil.which("node"), reason="needs node")
 
 
 def read_by_the_page(call, spec):
-    program = f"{SCRIPT.read_text('utf-8')}\nconst spec = {json.dumps(spec)};\n"
+    program = "\n".join(script.read_text("utf-8") for script in SCRIPTS)
+    program += f"\nconst spec = {json.dumps(spec)};\n"
     program += f"console.log(JSON.stringify({call}));"
     done = subprocess.run(["node", "-e", program], check=True, capture_output=True, text=True)
     return json.loads(done.stdout)
@@ -45,6 +48,15 @@ def test_numbers_take_the_smallest_type_and_come_back(numbers):
 )
 def test_types(numbers, dtype):
     assert packed(numbers)["dtype"] == dtype
+
+
+@needs_node
+@pytest.mark.parametrize(("value", "share"), [(0.0, 0), (0.3, 100 / 3), (0.5, 200 / 3), (0.9, 100)])
+def test_the_page_counts_the_pairs_that_are_less_alike(value, share):
+    matrix = [[1, 0.2, 0.4], [0.2, 1, 0.6], [0.4, 0.6, 1]]
+    spec = {"cells": 3, "everyCell": True, "z": matrix, "value": value}
+    call = "rankOfSimilarity(spec, { z: spec.z.map((r) => Float32Array.from(r)) }, spec.value)"
+    assert read_by_the_page(call, spec) == pytest.approx(share)
 
 
 @needs_node

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from tiny import tiny_encoder
 
+from inbedder_core.errors import InputError
 from ui import zero_gpu
 
 
@@ -31,6 +32,27 @@ def borrowed(monkeypatch):
     yield importlib.reload(zero_gpu), asked
     monkeypatch.undo()
     importlib.reload(zero_gpu)
+
+
+def test_what_is_wrong_with_the_input_crosses_over_in_its_own_words(borrowed):
+    lent = borrowed[0].lent(tiny_encoder("bert"))
+    with pytest.raises(InputError, match="number of masks must be from 1 to 10, not 99"):
+        lent(["I love cats"], "Why?", 99)
+
+
+def test_a_process_that_began_before_a_checkpoint_was_loaded_loads_it(borrowed, monkeypatch):
+    module, encoder = borrowed[0], tiny_encoder("bert")
+    lent = module.lent(encoder)
+    module._encoders.clear()  # as it is in such a process
+    monkeypatch.setattr(module, "_loaded", {encoder.spec.name: encoder}.__getitem__)
+    assert len(lent(["I love cats"], "Why?").embeddings) == 1
+
+
+def test_no_more_checkpoints_are_kept_than_without_a_borrowed_gpu(borrowed):
+    module = borrowed[0]
+    for family in ("bert", "roberta"):
+        module.lent(tiny_encoder(family))
+    assert len(module._encoders) == 1
 
 
 def test_elsewhere_nothing_changes():

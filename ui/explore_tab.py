@@ -238,6 +238,8 @@ def _run(
         yield *_unchanged(note(str(stopped))), *same_boxes
     except InBedderError as error:
         yield *_unchanged(note(str(error), "error")), *same_boxes
+    except gr.Error as refused:  # by ZeroGPU, which says why
+        yield *_unchanged(note(str(refused.message), "error")), *same_boxes
     except Exception as fault:
         # The frames only: an exception's own words may hold a visitor's text.
         logger.error("%s\n%s", type(fault).__name__, "".join(format_tb(fault.__traceback__)))
@@ -304,11 +306,17 @@ def _summary(exploration: Exploration) -> str:
 
 
 def _redraw(session: Session, sort_by: str, color_by: str) -> dict[str, Any]:
-    exploration = cast(Exploration, session.exploration)
     index = settings_panel.sort_index(sort_by)
-    if index != exploration.settings.sort_by:
-        exploration = session.exploration = reorder(exploration, index, session.memo)
-    return _payload(exploration, color_by)
+    shown = None
+    while shown is None:
+        exploration = cast(Exploration, session.exploration)
+        if index == exploration.settings.sort_by:
+            shown = exploration
+        else:
+            reordered = reorder(exploration, index, session.memo)
+            if session.exploration is exploration:  # no run has brought a new one meanwhile
+                session.exploration = shown = reordered
+    return _payload(shown, color_by)
 
 
 def _pair(session: Session, event: gr.EventData) -> LinkedView:

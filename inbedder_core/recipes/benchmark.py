@@ -174,8 +174,13 @@ def _question(texts: Sequence[str], args: argparse.Namespace) -> dict[str, Any]:
         for stage in STAGES
     ]
     rows.append(["all", *(f"{one.total_s:.2f}" for one in found), *[""] * len(powers)])
-    rows.append(["to the browser, kB", *(f"{one.page_bytes / 1e3:.0f}" for one in found)])
-    rows[-1] += [""] * len(powers)
+    sizes_of = {
+        "to the browser, kB": [one.page_bytes / 1e3 for one in found],
+        "of which texts": [one.text_bytes / 1e3 for one in found],
+        "peak memory, MB": [one.peak_mb for one in found],
+    }
+    for label, numbers in sizes_of.items():
+        rows.append([label, *(f"{number:.0f}" for number in numbers), *[""] * len(powers)])
     head = ["stage", *(f"n = {one.n}" for one in found)]
     head += [f"{a.n}–{b.n}: n^" for a, b in pairwise(found)]
     title = "Seconds from a second instruction to all figures of both, and growth with n"
@@ -187,7 +192,7 @@ def _bulk(texts: Sequence[str], args: argparse.Namespace) -> dict[str, Any]:
     if not Path("/proc/self/status").exists():
         print("LEFT OUT: the memory of the command line (it is read from Linux's /proc)")
         return {}
-    found = bulk(texts, args.bulk, INSTRUCTION)
+    found = bulk(texts, args.bulk, INSTRUCTION, args.device)
     quarters = [f"{memory:.0f}" for memory in found.memory_mb]
     head = ["texts/s", *(f"quarter {i}" for i in range(1, 5)), "peak"]
     row = [f"{found.texts_per_s:.0f}", *quarters, f"{found.peak_mb:.0f}"]
@@ -225,9 +230,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--sizes",
         type=_positive,
         nargs="+",
-        default=[200, 1000, 5000],
+        default=[200, 1000, 5000, 10_000],
         metavar="N",
-        help="numbers of texts for a question (default 200 1000 5000)",
+        help="numbers of texts for a question (default 200 1000 5000 10000)",
     )
     add("--bulk", type=_positive, default=100_000, help="texts for the command line (100000)")
     add("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="which (default all)")

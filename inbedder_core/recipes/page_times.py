@@ -29,6 +29,7 @@ from inbedder_core import clustering, comparison, projection, similarity
 from inbedder_core.cache import CachedEncoder, Memo
 from inbedder_core.exploration import explore
 from inbedder_core.payload import payload, to_json
+from inbedder_core.recipes.side_by_side import peak_mb
 from inbedder_core.schema import Encoder, Exploration
 
 ROOT = Path(__file__).parents[2]
@@ -101,12 +102,16 @@ class Question:
         total_s: Median of their sum.
         page_bytes: What goes to the browser: texts, answers, neighbours and figures of both
             instructions.
+        text_bytes: Share of the texts themselves in it.
+        peak_mb: The most memory that this process has held so far, in 10^6 bytes.
     """
 
     n: int
     seconds: dict[str, float]
     total_s: float
     page_bytes: int
+    text_bytes: int
+    peak_mb: float
 
 
 def question(encoder: Encoder, texts: Sequence[str], instructions: Sequence[str]) -> Question:
@@ -133,6 +138,8 @@ def question(encoder: Encoder, texts: Sequence[str], instructions: Sequence[str]
         seconds={stage: median(one[stage] for one in rounds) for stage in STAGES},
         total_s=median(sum(one.values()) for one in rounds),
         page_bytes=max(sizes),
+        text_bytes=len(to_json({"texts": list(texts)}).encode()),
+        peak_mb=peak_mb(),
     )
 
 
@@ -214,13 +221,14 @@ class Bulk:
     peak_mb: float
 
 
-def bulk(texts: Sequence[str], n: int, instruction: str) -> Bulk:
+def bulk(texts: Sequence[str], n: int, instruction: str, device: str) -> Bulk:
     """Embeds n texts from the command line and looks at its memory. Linux only.
 
     Args:
         texts: Texts to repeat, each time with another number.
         n: Number of texts.
         instruction: What is asked of each.
+        device: See `InBedder`.
 
     Raises:
         RuntimeError: The command failed.
@@ -233,7 +241,7 @@ def bulk(texts: Sequence[str], n: int, instruction: str) -> Bulk:
             )
         command = [sys.executable, "-m", "inbedder_core", "embed", "--input", str(source)]
         command += ["--text-column", "text", "--instruction", instruction]
-        command += ["--output", str(Path(folder, "parts"))]
+        command += ["--output", str(Path(folder, "parts")), "--device", device]
         began, memory = time.perf_counter(), []
         run = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
         while run.poll() is None:

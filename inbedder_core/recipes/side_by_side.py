@@ -215,10 +215,11 @@ def _serve(pipe: "Connection[Any, Any]", way: Way, work: Work) -> None:
             began = time.perf_counter()
             result = encode(texts)
             seconds = time.perf_counter() - began
-            pipe.send(Lap(seconds, result, _peak_mb(work.device)))
+            pipe.send(Lap(seconds, result, peak_mb(work.device)))
 
 
-def _peak_mb(device: str) -> float:
+def peak_mb(device: str = "cpu") -> float:
+    """The most memory that this process has held, in 10^6 bytes; on a GPU, that torch has held."""
     if device.startswith("cuda"):
         return torch.cuda.max_memory_allocated(device) / 1e6
     status = Path("/proc/self/status")
