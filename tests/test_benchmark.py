@@ -89,8 +89,8 @@ def test_time_belongs_to_the_inner_stage(monkeypatch):
 
 
 def test_growth_is_an_exponent():
-    small = Question(10, dict.fromkeys(STAGES, 1.0), 1.0, 1)
-    large = Question(100, dict.fromkeys(STAGES, 100.0), 1.0, 1)
+    small = Question(10, dict.fromkeys(STAGES, 1.0), 1.0, 1, 1, 1.0)
+    large = Question(100, dict.fromkeys(STAGES, 100.0), 1.0, 1, 1, 1.0)
     assert set(growth(small, large).values()) == {2.0}
 
 
