@@ -160,6 +160,22 @@ def test_a_heatmap_cell_opens_the_pair(app):
     expect(pair).to_contain_text("Why similar?")
 
 
+def test_a_pair_among_many_texts_is_told_anew_under_another_question(app):
+    many = [f"{text} ({n})" for n in range(18) for text in OWN]  # 432: the page lacks most pairs
+    explore(app, "\n".join(many), A="What animal is mentioned?")
+    done(app, len(many))
+    app.get_by_test_id("row-0").focus()
+    for key in ("Enter", "ArrowDown", "Shift+Enter"):
+        app.keyboard.press(key)
+    similarity = app.get_by_test_id("pair").locator(".lv-similarity b").first
+    expect(similarity).to_have_text(re.compile(r"\d"))
+    before = similarity.inner_text()
+    explore(app, A="Is it a complaint, a farewell or good news?")
+    done(app, len(many))
+    expect(similarity).not_to_have_text(before)
+    expect(similarity).to_have_text(re.compile(r"\d"))
+
+
 def test_a_lasso_selects_everywhere(app):
     plot = app.get_by_test_id("map-A")
     plot.scroll_into_view_if_needed()
