@@ -40,6 +40,7 @@ class AnswerReader:
             (mark for mark in "Ġ▁" if any(piece.startswith(mark) for piece in vocabulary)), ""
         )
         self.vocabulary = vocabulary
+        self._alone: dict[int, str] = {}  # what was found out about tokens by themselves
 
     def read(
         self,
@@ -74,8 +75,9 @@ class AnswerReader:
                 words, spelling, self.backend.decode(span), (probability.get(t, 0) for t in fresh)
             )
         for token, p in probability.items():
-            if token not in taken and self._readable(token):
-                self._add(words, spelling, self.backend.decode([token]), (p,))
+            if token not in taken and (word := self._word(token)):
+                words[word.casefold()] += p
+                spelling.setdefault(word.casefold(), word)
         ranked = sorted(words.items(), key=lambda item: (-item[1], item[0]))
         return tuple(Answer(spelling[key], p) for key, p in ranked[:top_k])
 
@@ -91,6 +93,13 @@ class AnswerReader:
     def _starts_word(self, token: int) -> bool:
         piece = self.pieces[token]
         return piece.startswith(self.space) if self.space else not piece.startswith("##")
+
+    def _word(self, token: int) -> str:
+        """The answer that a token is by itself; "" if it is none."""
+        if token not in self._alone:
+            word = " ".join(self.backend.decode([token]).split()) if self._readable(token) else ""
+            self._alone[token] = word if _says_something(word) else ""
+        return self._alone[token]
 
     def _readable(self, token: int) -> bool:
         """Whether a token can be a word of its own: it starts one, or its twin does."""

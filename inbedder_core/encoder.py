@@ -33,8 +33,9 @@ from inbedder_core.schema import (
 )
 from inbedder_core.similarity import unit_vectors
 
-BATCH_TOKENS, GPU_BATCH_TOKENS = 512, 65_536
-"""Tokens in a batch. What a core's small batch computes stays in its cache; a GPU wants more."""
+BATCH_TOKENS, ANSWERED_BATCH_TOKENS, GPU_BATCH_TOKENS = 512, 1024, 65_536
+"""Tokens in a batch. What a core's small batch computes stays in its cache; but answers need the
+vocabulary's whole matrix, once a batch; and a GPU wants more."""
 
 _Tokens = list[tuple[list[int], list[float]]]  # most probable tokens and their probabilities
 
@@ -144,7 +145,7 @@ class InBedder:
                 then say what the model makes of the text by itself.
             n_masks: Number of masks, 1 to 10; the published checkpoints use 3.
             batch_tokens: Largest number of tokens in one batch; changes speed only. None takes
-                512, and 65,536 on a GPU.
+                512, with answers 1,024, and 65,536 on a GPU.
             top_k: Number of answers per text, 0 to 20.
             on_progress: Called with (done, total) texts after each batch; may raise `Cancelled`.
 
@@ -156,7 +157,9 @@ class InBedder:
             InputError: Wrong number of instructions, masks or answers; an over-long instruction.
         """
         if batch_tokens is None:
-            batch_tokens = GPU_BATCH_TOKENS if self.device.type == "cuda" else BATCH_TOKENS
+            batch_tokens = ANSWERED_BATCH_TOKENS if top_k else BATCH_TOKENS
+            if self.device.type == "cuda":
+                batch_tokens = GPU_BATCH_TOKENS
         asked = _checked(texts, instruction, n_masks, batch_tokens, top_k)
         pairs = list(dict.fromkeys(zip(texts, asked, strict=True)))
         embeddings = np.zeros((len(pairs), self.dim), dtype=np.float32)

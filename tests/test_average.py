@@ -1,5 +1,7 @@
 """Averages of checkpoints."""
 
+import copy
+
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -14,7 +16,8 @@ from inbedder_core.recipes.average import WEIGHTS, average, main
 def saved(tmp_path):
     """Folders of two tiny checkpoints with different weights, and of one of another family."""
     for name, family, seed in (("one", "bert", 1), ("two", "bert", 2), ("other", "roberta", 3)):
-        network, tokenizer = tiny_model(family)
+        shared, tokenizer = tiny_model(family)
+        network = copy.deepcopy(shared)
         torch.manual_seed(seed)
         for parameter in network.parameters():
             torch.nn.init.normal_(parameter)
