@@ -476,8 +476,9 @@ function setSelection(lv, indices, key = "") {
 }
 
 function dimOthers(lv, gd) {
+  if (!gd.data || !(lv.selection || gd.data[0].selectedpoints)) return; // nothing to undo
   const selectedpoints = [lv.selection?.indices ?? null];
-  if (gd.data && (lv.selection || gd.data[0].selectedpoints)) lv.Plotly.restyle(gd, { selectedpoints }, [0]);
+  lv.Plotly.restyle(gd, { selectedpoints }, [0]);
 }
 
 function markSelected(lv, i, row) {

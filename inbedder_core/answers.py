@@ -7,7 +7,7 @@ conjunctions and single Latin letters are no answer.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inbedder_core.schema import Answer
@@ -71,23 +71,20 @@ class AnswerReader:
         for span in self._phrases(text_ids, probability):
             fresh = set(span) - taken
             taken |= fresh
-            self._add(
-                words, spelling, self.backend.decode(span), (probability.get(t, 0) for t in fresh)
-            )
+            together = sum(probability.get(token, 0) for token in fresh)
+            self._add(words, spelling, _answer(self.backend.decode(span)), together)
         for token, p in probability.items():
-            if token not in taken and (word := self._word(token)):
-                words[word.casefold()] += p
-                spelling.setdefault(word.casefold(), word)
+            if token not in taken:
+                self._add(words, spelling, self._word(token), p)
         ranked = sorted(words.items(), key=lambda item: (-item[1], item[0]))
         return tuple(Answer(spelling[key], p) for key, p in ranked[:top_k])
 
     @staticmethod
     def _add(
-        words: defaultdict[str, float], spelling: dict[str, str], word: str, parts: Iterable[float]
+        words: defaultdict[str, float], spelling: dict[str, str], word: str, probability: float
     ) -> None:
-        word = " ".join(word.split())
-        if _says_something(word):
-            words[word.casefold()] += sum(parts)
+        if word:
+            words[word.casefold()] += probability
             spelling.setdefault(word.casefold(), word)
 
     def _starts_word(self, token: int) -> bool:
@@ -97,8 +94,8 @@ class AnswerReader:
     def _word(self, token: int) -> str:
         """The answer that a token is by itself; "" if it is none."""
         if token not in self._alone:
-            word = " ".join(self.backend.decode([token]).split()) if self._readable(token) else ""
-            self._alone[token] = word if _says_something(word) else ""
+            readable = self._readable(token)
+            self._alone[token] = _answer(self.backend.decode([token])) if readable else ""
         return self._alone[token]
 
     def _readable(self, token: int) -> bool:
@@ -136,6 +133,12 @@ class AnswerReader:
             else:
                 words.append([token])
         return words
+
+
+def _answer(decoded: str) -> str:
+    """The word or phrase with single spaces; "" if it can be no answer."""
+    word = " ".join(decoded.split())
+    return word if _says_something(word) else ""
 
 
 def _says_something(word: str) -> bool:

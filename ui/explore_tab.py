@@ -307,15 +307,10 @@ def _summary(exploration: Exploration) -> str:
 
 def _redraw(session: Session, sort_by: str, color_by: str) -> dict[str, Any]:
     index = settings_panel.sort_index(sort_by)
-    shown = None
-    while shown is None:
-        exploration = cast(Exploration, session.exploration)
-        if index == exploration.settings.sort_by:
-            shown = exploration
-        else:
-            reordered = reorder(exploration, index, session.memo)
-            if session.exploration is exploration:  # no run has brought a new one meanwhile
-                session.exploration = shown = reordered
+    while (shown := cast(Exploration, session.exploration)).settings.sort_by != index:
+        reordered = reorder(shown, index, session.memo)
+        if session.exploration is shown:  # no run has brought a new one meanwhile
+            session.exploration = reordered
     return _payload(shown, color_by)
 
 

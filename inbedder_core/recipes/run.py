@@ -236,10 +236,10 @@ class Run:
             loss = loss + recipe.text_weight * contrast_loss(
                 embeddings[paired], embeddings, others[paired], recipe.temperature
             )
-        facets = [each.facet for each in examples]
-        by_facet = facet_loss(embeddings, facets, others, recipe.facet_temperature)
-        if recipe.facet_weight and by_facet is not None:
-            loss = loss + recipe.facet_weight * by_facet
+        if recipe.facet_weight:
+            facets = [each.facet for each in examples]
+            by_facet = facet_loss(embeddings, facets, others, recipe.facet_temperature)
+            loss = loss if by_facet is None else loss + recipe.facet_weight * by_facet
         return loss
 
     def _mlm(self, examples: Sequence[Example]) -> Tensor:
