@@ -10,11 +10,19 @@ const TYPES = {
 const PACKED = ["answers", "answer_percent", "groups", "neighbors", "neighbor_permille",
   "moved_percent", "trust_percent"];
 
+const bytesOf = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+
 /** Reads Plotly's {dtype, bdata} arrays. */
 function decode(spec) {
   if (!spec?.bdata) return spec ?? [];
-  const bytes = Uint8Array.from(atob(spec.bdata), (character) => character.charCodeAt(0));
-  return new TYPES[spec.dtype](bytes.buffer);
+  return new TYPES[spec.dtype](bytesOf(spec.bdata).buffer);
+}
+
+/** Reads what `deflated` in inbedder_core/wire.py made: JSON, or base64 of its zlib stream. */
+async function inflated(text) {
+  if (text.startsWith("{")) return text;
+  const stream = new Blob([bytesOf(text)]).stream();
+  return new Response(stream.pipeThrough(new DecompressionStream("deflate"))).text();
 }
 
 /** Reads what `packed` in inbedder_core/wire.py made: numbers, or rows of numbers. */

@@ -613,7 +613,11 @@ async function mountLinkedView({ element, trigger, props, watch }) {
   } catch {
     return say(lv, NO_PLOTLY);
   }
-  const update = () => show(lv, props.value ? JSON.parse(props.value) : null);
+  const update = async () => {
+    const { value } = props;
+    const json = value && (await inflated(value));
+    if (value === props.value) show(lv, json ? JSON.parse(json) : null); // none came after it
+  };
   watch("value", update);
   watch("pair_similarity", () => {
     lv.told = props.pair_similarity;

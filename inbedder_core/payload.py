@@ -9,7 +9,7 @@ from inbedder_core import figures
 from inbedder_core.errors import InputError
 from inbedder_core.exploration import LETTERS, finding
 from inbedder_core.schema import Exploration, FloatArray, View
-from inbedder_core.wire import packed, packed_rows, packed_triangle
+from inbedder_core.wire import deflated, packed, packed_rows, packed_triangle
 
 N_SHOWN = 5
 """Answers and neighbours per text that travel to the page."""
@@ -57,8 +57,9 @@ def payload(exploration: Exploration, *, color_by: str | None = None) -> dict[st
 
 
 def to_json(payload: dict[str, Any]) -> str:
-    """The text that goes to the page."""
-    return json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    """The text that goes to the page; a long one is deflated."""
+    text = json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return deflated(text)
 
 
 def _view(

@@ -1,8 +1,9 @@
-"""Numbers on their way to the page: as small typed arrays in base64, as Plotly sends its own.
+"""What travels to the page: numbers as small typed arrays in base64, as Plotly sends its own.
 
-`unpack` in assets/linked_view.js reads them.
+`unpack` in assets/linked_data.js reads them, and `inflated` reads what was `deflated`.
 """
 
+import zlib
 from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +18,9 @@ MISSING = -1
 
 PER_UNIT = 10_000
 """Cosine similarities travel as whole numbers of this part of 1."""
+
+DEFLATED_FROM = 200_000
+"""Fewer characters than this travel as they are."""
 
 _TYPES = ("u1", "i1", "u2", "i2", "i4")
 
@@ -50,3 +54,18 @@ def packed_triangle(matrix: FloatArray) -> dict[str, Any]:
     """The upper half of a symmetric (m, m) matrix of cosine similarities, row by row."""
     half = matrix[np.triu_indices(len(matrix))]
     return packed(np.rint(half * PER_UNIT).astype(np.int64))
+
+
+def deflated(text: str) -> str:
+    """A long text in base64 of its zlib stream: Gradio's events are not compressed on their way.
+
+    Args:
+        text: JSON of an object, whose "{" no base64 begins with.
+
+    Returns:
+        The text itself below `DEFLATED_FROM` characters.
+    """
+    if len(text) < DEFLATED_FROM:
+        return text
+    # Level 3 takes a third of the time of the default and saves nearly as much.
+    return b64encode(zlib.compress(text.encode(), level=3)).decode("ascii")

@@ -1,6 +1,7 @@
 """The data of the linked view."""
 
 import json
+import random
 from base64 import b64decode
 
 import numpy as np
@@ -10,6 +11,7 @@ from fake_exploration import fake_exploration
 from inbedder_core import figures
 from inbedder_core.errors import InputError
 from inbedder_core.payload import payload, to_json
+from inbedder_core.recipes.labels import collections
 
 TEXTS = [f"A private text number {i}" for i in range(36)]
 
@@ -125,11 +127,12 @@ def test_few_texts(n):
 
 
 def test_a_large_payload_stays_small():
-    texts = [
-        f"{i:04} is a text as long as a sentence of a review or of a tweet may be"
-        for i in range(9999)
-    ]
-    assert len(to_json(payload(fake_exploration(texts)))) < 3_000_000
+    rng = random.Random(0)
+    words = [word for each in collections([]) for text in each.texts for word in text.text.split()]
+    texts = [" ".join(rng.choices(words, k=38)) for _ in range(10_000)]  # as long as a review
+    shown = payload(fake_exploration(texts))
+    assert len("".join(texts)) > 2_000_000
+    assert len(to_json(shown)) < 3_000_000
 
 
 def test_the_page_fills_in_what_its_figures_lack(exploration):

@@ -1,4 +1,4 @@
-"""Numbers on their way to the page, read back by the page's own script."""
+"""What travels to the page, read back by the page's own script."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inbedder_core.wire import packed, packed_rows, packed_triangle
+from inbedder_core.wire import DEFLATED_FROM, deflated, packed, packed_rows, packed_triangle
 
 SCRIPTS = [
     Path(__file__).parents[1] / "assets" / name for name in ("linked_data.js", "linked_table.js")
@@ -22,8 +22,10 @@ needs_node = pytest.mark.skipif(not shutil.which("node"), reason="needs node")
 def read_by_the_page(call, spec):
     program = "\n".join(script.read_text("utf-8") for script in SCRIPTS)
     program += f"\nconst spec = {json.dumps(spec)};\n"
-    program += f"console.log(JSON.stringify({call}));"
-    done = subprocess.run(["node", "-e", program], check=True, capture_output=True, text=True)
+    program += f"Promise.resolve({call}).then((read) => console.log(JSON.stringify(read)));"
+    done = subprocess.run(
+        ["node", "-"], input=program, check=True, capture_output=True, text=True, encoding="utf-8"
+    )
     return json.loads(done.stdout)
 
 
@@ -80,3 +82,13 @@ def test_the_page_mirrors_a_matrix(size):
         "mirrored(decode(spec)).map((row) => Array.from(row))", packed_triangle(matrix)
     )
     np.testing.assert_allclose(rows, matrix, atol=5.1e-5)
+
+
+@needs_node
+@pytest.mark.parametrize("n", [1, DEFLATED_FROM // 20, DEFLATED_FROM])
+def test_the_page_reads_short_and_deflated_texts(n):
+    text = json.dumps({"texts": [f"Größe {i} <b>\U0001f408" for i in range(n)]}, ensure_ascii=False)
+    travels = deflated(text)
+    assert (travels == text) == (len(text) < DEFLATED_FROM)
+    assert len(travels) <= len(text)
+    assert read_by_the_page("inflated(spec)", travels) == text

@@ -31,8 +31,8 @@ class LinkedView(gr.HTML):
             400 texts. Answer with ``LinkedView(pair_similarity={"i": i, "j": j,
             "similarity": [one cosine per view]})``.
 
-    The payload travels as one JSON string in ``value``: the page compares and copies every prop,
-    which is cheap for a string and slow for a tree. Nothing of it is put into a template.
+    The payload travels as one string (`to_json`) in ``value``: the page compares and copies every
+    prop, which is cheap for a string and slow for a tree. Nothing of it is put into a template.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class LinkedView(gr.HTML):
         super().__init__(value, pair_similarity=pair_similarity, **options | kwargs)
 
     def postprocess(self, value: dict[str, Any] | str | None) -> str | None:
-        """Turns a payload into the JSON that the page reads."""
+        """Turns a payload into the string that the page reads."""
         if value is None or isinstance(value, str):
             return value
         return to_json(value)

@@ -1,4 +1,4 @@
-"""The batches of a training run: question-answer records of files, and sentences of our own.
+"""The batches of a training run: records of files, sentences of our own, and labelled texts.
 
 A batch is a few blocks. A block comes from one source, so that its texts are alike and only
 listening to the question tells them apart, and a text comes with two questions where it has two.
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from inbedder_core.errors import InputError
 from inbedder_core.recipes import sentences
+from inbedder_core.recipes.labels import Collection
 from inbedder_core.recipes.sentences import OFFERED, Example, offering
 
 BLOCK_TEXTS = 16  # texts of one source in a block; each is asked two questions where it can be
@@ -139,7 +140,13 @@ class Mixture:
     """Batches of examples, a function of a seed and a step."""
 
     def __init__(
-        self, sources: Sequence[Source], grammars: Sequence[str], own_share: float, seed: int
+        self,
+        sources: Sequence[Source],
+        grammars: Sequence[str],
+        own_share: float,
+        seed: int,
+        collections: Sequence[Collection] = (),
+        label_share: float = 0.0,
     ) -> None:
         """Prepares the sources.
 
@@ -148,6 +155,8 @@ class Mixture:
             grammars: Names of the grammars.
             own_share: Share of blocks written from the grammars, 0 to 1.
             seed: Seed of all choices.
+            collections: Labelled texts; each is drawn from in proportion to its number of texts.
+            label_share: Share of blocks of labelled texts, 0 to 1.
 
         Raises:
             InputError: There is nothing to draw from.
@@ -159,7 +168,10 @@ class Mixture:
         self.grammars = [sentences.grammar(name) for name in grammars]
         # A world that says things in more ways has more to teach.
         self.grammar_weights = [grammar.n_ways for grammar in self.grammars]
-        self.own_share = own_share if sources else 1.0
+        self.collections = [each for each in collections if each.by_answer]
+        self.collection_weights = [len(each.texts) for each in self.collections]
+        self.label_share = label_share if self.collections else 0.0
+        self.own_share = own_share if sources else 1.0 - self.label_share
         self.seed = seed
 
     def batch(self, step: int, size: int) -> list[Example]:
@@ -185,14 +197,18 @@ class Mixture:
         for grammar in self.grammars:
             for facet, values in grammar.values.items():
                 found.update(values, grammar.facets[facet].of.values())
-        return sorted(found)
+        return sorted(found.union(*(each.answers() for each in self.collections)))
 
     def _block(self, rng: random.Random) -> list[Example]:
-        if rng.random() < self.own_share:
+        kind = rng.random()
+        if kind < self.own_share:
             grammar = rng.choices(self.grammars, self.grammar_weights)[0]
             block = grammar.crossing(rng, BLOCK_TEXTS, BLOCK_VALUES)
             rough = {example.text: roughened(example.text, rng) for example in block}
             return [example._replace(text=rough[example.text]) for example in block]
+        if kind < self.own_share + self.label_share:
+            collection = rng.choices(self.collections, self.collection_weights)[0]
+            return collection.crossing(rng, BLOCK_TEXTS, BLOCK_VALUES)
         if rng.random() < JOINED:
             return self._joined(rng)
         source = rng.choices(self.sources, self.weights)[0]

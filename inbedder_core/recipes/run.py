@@ -43,6 +43,7 @@ class Recipe:
         teacher: Plain sentence encoder whose mean-pooled vectors stand for answers.
         data: JSONL files, or names of data sets on the hub.
         own_share: Share of blocks written from the grammars, 0 to 1.
+        label_share: Share of blocks of labelled texts (`labels`), 0 to 1.
         objective: "contrast" or "mlm".
         steps: Number of optimizer steps.
         batch_size: Examples in a step.
@@ -70,6 +71,7 @@ class Recipe:
     teacher: str = ""
     data: tuple[str, ...] = ()
     own_share: float = 0.5
+    label_share: float = 0.0
     objective: Objective = "contrast"
     steps: int = 4000
     batch_size: int = 128
@@ -105,6 +107,11 @@ class Recipe:
                 raise InputError(f"{name} must be above 0, not {getattr(self, name)}.")
         if not 0 <= self.own_share <= 1:
             raise InputError(f"own_share must be from 0 to 1, not {self.own_share}.")
+        if not 0 <= self.label_share <= 1 - self.own_share:
+            raise InputError(
+                "label_share must be from 0 to what own_share leaves of 1, "
+                f"not {self.label_share} beside {self.own_share}."
+            )
         if not self.masks or not all(1 <= n <= MAX_MASKS for n in self.masks):
             raise InputError(f"masks must be numbers from 1 to {MAX_MASKS}, not {self.masks}.")
 

@@ -25,7 +25,7 @@ from typing import Any
 
 from inbedder_core.encoder import InBedder
 from inbedder_core.errors import InBedderError, InputError
-from inbedder_core.recipes import sentences
+from inbedder_core.recipes import labels, sentences
 from inbedder_core.recipes.evaluate import facets
 from inbedder_core.recipes.mixture import Mixture, from_hub, read
 from inbedder_core.recipes.run import Recipe, Run
@@ -65,7 +65,15 @@ def train(
     resolved = json.dumps(dataclasses.asdict(recipe), indent=2) + "\n"
     (folder / "recipe.json").write_text(resolved, encoding="utf-8")
     sources = [read(Path(name)) if Path(name).exists() else from_hub(name) for name in recipe.data]
-    mixture = Mixture(sources, sentences.names(), recipe.own_share, recipe.seed)
+    texts = (group[0].text for source in sources for group in source.groups)
+    mixture = Mixture(
+        sources,
+        sentences.names(),
+        recipe.own_share,
+        recipe.seed,
+        labels.collections(texts) if recipe.label_share else (),
+        recipe.label_share,
+    )
     run = Run(recipe, mixture, folder, device)
     started, first, losses = time.monotonic(), run.step, []
     while run.step < recipe.steps:
