@@ -15,6 +15,7 @@ from inbedder_core.errors import InputError
 from inbedder_core.prompts import Prompt, PromptBuilder
 from inbedder_core.recipes import train as training
 from inbedder_core.recipes.facets import score_sets
+from inbedder_core.recipes.mixture import Mixture, read
 from inbedder_core.recipes.objectives import (
     Transformer,
     _parts,
@@ -23,7 +24,7 @@ from inbedder_core.recipes.objectives import (
     facet_loss,
     standardized,
 )
-from inbedder_core.recipes.run import Recipe
+from inbedder_core.recipes.run import Recipe, Run
 from inbedder_core.recipes.suites import sample_sets
 from inbedder_core.registry import ASSETS
 
@@ -282,3 +283,21 @@ def test_the_committed_recipe_from_scratch_on_a_fraction_reproduces_its_score(tm
     report = score_sets(trained.encode, sample_sets())
     assert report.t[0] == pytest.approx(FROM_SCRATCH_T, abs=3)
     assert report.v[0] == pytest.approx(FROM_SCRATCH_V, abs=3)
+
+
+def test_the_answer_map_starts_from_what_the_model_says(start, tmp_path):
+    one = recipe(start)
+    mixture = Mixture([read(start / "data.jsonl")], [], 0.0, seed=0)
+    run = Run(one, mixture, tmp_path, "cpu")
+
+    def nearness(answer_map):
+        examples = mixture.batch(0, 64)
+        embeddings = standardized(run._means(examples, 3)[0])
+        run.onward.clear()
+        targets = answer_map(torch.stack([run.vectors[each.answer] for each in examples]))
+        return torch.nn.functional.cosine_similarity(embeddings, targets).mean()
+
+    fitted = nearness(run.map)
+    torch.manual_seed(0)
+    by_chance = nearness(torch.nn.Linear(run.map.in_features, run.map.out_features))
+    assert fitted > max(0.5, by_chance + 0.2)

@@ -32,6 +32,8 @@ from inbedder_core.registry import BUNDLED
 from inbedder_core.schema import MAX_MASKS, ModelSpec
 
 Objective = Literal["contrast", "mlm"]
+MAP_BATCHES = 30  # that the answer map is first fitted on
+RIDGE = 0.1  # relative to the mean square of an answer vector's numbers
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,8 @@ class Run:
         self.average = {key: value.clone() for key, value in self.model.state_dict().items()}
         self.onward: list[Callable[[], None]] = []  # gradients' ways into the transformer
         self.step = 0
-        self._resume()
+        if not self._resume() and recipe.objective == "contrast":
+            self._fit_map()
 
     def _answer_vectors(self, answers: Sequence[str]) -> Tensor:
         """The answers' vectors (n, d) of unit length, computed once for a folder."""
@@ -171,6 +174,25 @@ class Run:
                 vectors = torch.from_numpy(embed(answers, batch_size=256))
             save_file({"vectors": normalize(vectors, dim=-1)}, path)
         return load_file(path)["vectors"].to(self.device)
+
+    @torch.no_grad()
+    def _fit_map(self) -> None:
+        """Fits the answer map to the model as it is (ridge regression).
+
+        A random map would first pull a model that can answer already somewhere else.
+        """
+        answers, found = [], []
+        for step in range(MAP_BATCHES):
+            examples = self.mixture.batch(-1 - step, self.recipe.batch_size)
+            answers.append(torch.stack([self.vectors[each.answer] for each in examples]))
+            found.append(self._means(examples, n_masks=3)[0])
+            self.onward.clear()  # no way back is needed
+        vectors, embeddings = torch.cat(answers), standardized(torch.cat(found))  # (m, d) each
+        vectors = torch.cat([vectors, torch.ones_like(vectors[:, :1])], 1)
+        square = vectors.T @ vectors
+        square.diagonal().add_(RIDGE * len(vectors) / vectors.shape[1])
+        solved = torch.linalg.solve(square, vectors.T @ embeddings)
+        self.map.load_state_dict({"weight": solved[:-1].T, "bias": solved[-1]})
 
     def _optimizer(self) -> torch.optim.Optimizer:
         recipe = self.recipe
@@ -218,13 +240,7 @@ class Run:
     def _contrast(self, examples: Sequence[Example]) -> Tensor:
         recipe = self.recipe
         n_masks = random.Random(f"masks {recipe.seed}/{self.step}").choice(recipe.masks)
-        prompts = self.prompts.build(
-            [each.text for each in examples], [each.question for each in examples], n_masks
-        )
-        states = self._states(prompts, n_masks)
-        with autocast(self.encoder):
-            means = self.head.transform(states).float().mean(1)  # (b, d)
-            logits = self.head.decode(means)  # (b, vocabulary)
+        means, logits = self._means(examples, n_masks)
         words = [each.answer for each in examples]
         embeddings = standardized(means)
         unmapped = torch.stack([self.vectors[word] for word in words])
@@ -248,6 +264,16 @@ class Run:
             by_facet = facet_loss(embeddings, facets, others, recipe.facet_temperature)
             loss = loss if by_facet is None else loss + recipe.facet_weight * by_facet
         return loss
+
+    def _means(self, examples: Sequence[Example], n_masks: int) -> tuple[Tensor, Tensor]:
+        """The means over the masks (b, d) after the head's transform, and their logits."""
+        prompts = self.prompts.build(
+            [each.text for each in examples], [each.question for each in examples], n_masks
+        )
+        states = self._states(prompts, n_masks)
+        with autocast(self.encoder):
+            means = self.head.transform(states).float().mean(1)
+            return means, self.head.decode(means)
 
     def _mlm(self, examples: Sequence[Example]) -> Tensor:
         """The published objective: mean cross-entropy over the answers' tokens at their masks."""
@@ -292,16 +318,17 @@ class Run:
         torch.save(state, self.folder / "state.tmp")
         (self.folder / "state.tmp").rename(self.folder / "state.pt")
 
-    def _resume(self) -> None:
-        """Goes back to the saved step, if there is one."""
+    def _resume(self) -> bool:
+        """Goes back to the saved step, if there is one, and says whether there was."""
         path = self.folder / "state.pt"
-        if path.exists():
+        if found := path.exists():
             state = torch.load(path, map_location=self.device, weights_only=True)
             self.step = state["step"]
             self.model.load_state_dict(state["model"])
             self.map.load_state_dict(state["map"])
             self.average = state["average"]
             self.optimizer.load_state_dict(state["optimizer"])
+        return found
 
     def export(self, folder: Path) -> None:
         """Writes the averaged model as a half-precision checkpoint folder."""
