@@ -33,6 +33,7 @@ from inbedder_core.schema import MAX_MASKS, ModelSpec
 
 Objective = Literal["contrast", "mlm"]
 MAP_BATCHES = 30  # that the answer map is first fitted on
+ROOM = 8  # tokens at least for the text and the special tokens
 RIDGE = 0.1  # relative to the mean square of an answer vector's numbers
 
 
@@ -183,7 +184,7 @@ class Run:
         """
         answers, found = [], []
         for step in range(MAP_BATCHES):
-            examples = self.mixture.batch(-1 - step, self.recipe.batch_size)
+            examples = self._batch(-1 - step)
             answers.append(torch.stack([self.vectors[each.answer] for each in examples]))
             found.append(self._means(examples, n_masks=3)[0])
             self.onward.clear()  # no way back is needed
@@ -220,7 +221,7 @@ class Run:
         scale = min(1.0, (fraction + 1e-9) / recipe.warmup, (1 - fraction) / recipe.decay)
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * scale
-        examples = self.mixture.batch(self.step, recipe.batch_size)
+        examples = self._batch(self.step)
         loss = self._mlm(examples) if recipe.objective == "mlm" else self._contrast(examples)
         loss.backward()  # type: ignore[no-untyped-call]
         for onward in self.onward:
@@ -264,6 +265,17 @@ class Run:
             by_facet = facet_loss(embeddings, facets, others, recipe.facet_temperature)
             loss = loss if by_facet is None else loss + recipe.facet_weight * by_facet
         return loss
+
+    def _batch(self, step: int) -> list[Example]:
+        """The examples of a step, without those whose question leaves hardly room for a text."""
+        examples = self.mixture.batch(step, self.recipe.batch_size)
+        questions = self.tokenizer([each.question for each in examples], add_special_tokens=False)[
+            "input_ids"
+        ]
+        longest = self.prompts.max_length - MAX_MASKS - ROOM
+        return [
+            example for example, ids in zip(examples, questions, strict=True) if len(ids) <= longest
+        ]
 
     def _means(self, examples: Sequence[Example], n_masks: int) -> tuple[Tensor, Tensor]:
         """The means over the masks (b, d) after the head's transform, and their logits."""
