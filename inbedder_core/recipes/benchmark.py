@@ -176,7 +176,7 @@ def _question(texts: Sequence[str], args: argparse.Namespace) -> dict[str, Any]:
     rows.append(["all", *(f"{one.total_s:.2f}" for one in found), *[""] * len(powers)])
     sizes_of = {
         "to the browser, kB": [one.page_bytes / 1e3 for one in found],
-        "of which texts": [one.text_bytes / 1e3 for one in found],
+        "the texts alone": [one.text_bytes / 1e3 for one in found],
         "peak memory, MB": [one.peak_mb for one in found],
     }
     for label, numbers in sizes_of.items():

@@ -102,7 +102,7 @@ class Question:
         total_s: Median of their sum.
         page_bytes: What goes to the browser: texts, answers, neighbours and figures of both
             instructions.
-        text_bytes: Share of the texts themselves in it.
+        text_bytes: What the texts alone would take.
         peak_mb: The most memory that this process has held so far, in 10^6 bytes.
     """
 
