@@ -33,7 +33,7 @@ from inbedder_core.schema import (
 )
 from inbedder_core.similarity import unit_vectors
 
-BATCH_TOKENS, ANSWERED_BATCH_TOKENS, GPU_BATCH_TOKENS = 512, 1024, 65_536
+BATCH_TOKENS, ANSWERED_BATCH_TOKENS, GPU_BATCH_TOKENS = 768, 1024, 65_536
 """Tokens in a batch. What a core's small batch computes stays in its cache; but answers need the
 vocabulary's whole matrix, once a batch; and a GPU wants more."""
 
@@ -145,7 +145,7 @@ class InBedder:
                 then say what the model makes of the text by itself.
             n_masks: Number of masks, 1 to 10; the published checkpoints use 3.
             batch_tokens: Largest number of tokens in one batch; changes speed only. None takes
-                512, with answers 1,024, and 65,536 on a GPU.
+                768, with answers 1,024, and 65,536 on a GPU.
             top_k: Number of answers per text, 0 to 20.
             on_progress: Called with (done, total) texts after each batch; may raise `Cancelled`.
 
