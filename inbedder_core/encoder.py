@@ -33,11 +33,12 @@ from inbedder_core.schema import (
 )
 from inbedder_core.similarity import unit_vectors
 
-BATCH_TOKENS, ANSWERED_BATCH_TOKENS, GPU_BATCH_TOKENS = 768, 1024, 65_536
-"""Tokens in a batch. What a core's small batch computes stays in its cache; but answers need the
-vocabulary's whole matrix, once a batch; and a GPU wants more."""
+BATCH_TOKENS, GPU_BATCH_TOKENS = 768, 65_536
+"""Tokens in a batch. What a core's small batch computes stays in its cache; a GPU wants more."""
 
-_Tokens = list[tuple[list[int], list[float]]]  # most probable tokens and their probabilities
+DECODED = 128
+"""Answers that are turned into words at a time: enough to make reading the vocabulary's whole
+matrix pay, few enough for their probabilities to fit in memory."""
 
 
 class InBedder:
@@ -145,7 +146,7 @@ class InBedder:
                 then say what the model makes of the text by itself.
             n_masks: Number of masks, 1 to 10; the published checkpoints use 3.
             batch_tokens: Largest number of tokens in one batch; changes speed only. None takes
-                768, with answers 1,024, and 65,536 on a GPU.
+                768, and 65,536 on a GPU.
             top_k: Number of answers per text, 0 to 20.
             on_progress: Called with (done, total) texts after each batch; may raise `Cancelled`.
 
@@ -157,22 +158,23 @@ class InBedder:
             InputError: Wrong number of instructions, masks or answers; an over-long instruction.
         """
         if batch_tokens is None:
-            batch_tokens = ANSWERED_BATCH_TOKENS if top_k else BATCH_TOKENS
-            if self.device.type == "cuda":
-                batch_tokens = GPU_BATCH_TOKENS
+            batch_tokens = GPU_BATCH_TOKENS if self.device.type == "cuda" else BATCH_TOKENS
         asked = _checked(texts, instruction, n_masks, batch_tokens, top_k)
         pairs = list(dict.fromkeys(zip(texts, asked, strict=True)))
         embeddings = np.zeros((len(pairs), self.dim), dtype=np.float32)
         answers: list[tuple[Answer, ...]] = [()] * len(pairs)
         prompts = self._prompts.build([t for t, _ in pairs], [i for _, i in pairs], n_masks)
-        done = 0
-        for batch, vectors, tokens in self._forwards(prompts, n_masks, batch_tokens, top_k > 0):
+        order: list[int] = []  # of the prompts, as they are read
+        expected: list[Tensor] = []
+        for batch, vectors, answer in self._forwards(prompts, n_masks, batch_tokens):
             embeddings[batch] = vectors
-            for i, (ids, probabilities) in zip(batch, tokens, strict=False):
-                answers[i] = self._reader.read(ids, probabilities, prompts[i].text_ids, top_k)
-            done += len(batch)
+            order += batch
+            if top_k:
+                expected.append(answer)
             if on_progress is not None:
-                on_progress(done, len(pairs))
+                on_progress(len(order), len(pairs))
+        for i, (ids, probabilities) in zip(order, self._decode(expected), strict=False):
+            answers[i] = self._reader.read(ids, probabilities, prompts[i].text_ids, top_k)
         row = {pair: i for i, pair in enumerate(pairs)}
         rows = [row[pair] for pair in zip(texts, asked, strict=True)]
         return Encoding(
@@ -282,9 +284,9 @@ class InBedder:
             return states_at_masks(self.head.backbone, self.dtype)
 
     def _forwards(
-        self, prompts: Sequence[Prompt], n_masks: int, batch_tokens: int, with_answers: bool
-    ) -> Iterator[tuple[list[int], FloatArray, _Tokens]]:
-        """Batches of prompts, as indices, with their embeddings and most probable tokens.
+        self, prompts: Sequence[Prompt], n_masks: int, batch_tokens: int
+    ) -> Iterator[tuple[list[int], FloatArray, Tensor]]:
+        """Batches of prompts, as indices, with what `_forward` makes of them.
 
         On a processor, batches are computed side by side with a share of the cores each. That is
         faster than one after the other: the many small steps between the products run in
@@ -294,8 +296,8 @@ class InBedder:
         n_threads = max(1, min(self._cores, len(todo)))
         _ = self._states  # made here, not in several threads at once
 
-        def forward(batch: list[int]) -> tuple[list[int], FloatArray, _Tokens]:
-            return batch, *self._forward([prompts[i] for i in batch], n_masks, with_answers)
+        def forward(batch: list[int]) -> tuple[list[int], FloatArray, Tensor]:
+            return batch, *self._forward([prompts[i] for i in batch], n_masks)
 
         if n_threads == 1:
             yield from map(forward, todo)
@@ -311,18 +313,21 @@ class InBedder:
             torch.set_num_threads(callers)  # else every new thread takes the pool's number
 
     @torch.inference_mode()
-    def _forward(
-        self, prompts: Sequence[Prompt], n_masks: int, with_answers: bool
-    ) -> tuple[FloatArray, _Tokens]:
-        """One batch of b prompts -> embeddings (b, d) and each one's most probable tokens."""
+    def _forward(self, prompts: Sequence[Prompt], n_masks: int) -> tuple[FloatArray, Tensor]:
+        """One batch of b prompts -> embeddings (b, d), and the answers (b, e) to be decoded."""
         states = self._states(*self.inputs(prompts, n_masks)).float()  # (b, n_masks, h)
-        answer = self.head.transform(states).mean(1)  # (b, d)
-        tokens = []
-        if with_answers:
-            top = self.head.decode(answer).softmax(-1).topk(min(CANDIDATES, self._vocabulary))
-            tokens = list(zip(top.indices.tolist(), top.values.tolist(), strict=True))
+        answer = self.head.transform(states).mean(1)  # (b, e)
         embedding = _standardize(answer) if self.spec.method == "card" else states.mean(1)
-        return embedding.cpu().numpy(), tokens
+        return embedding.cpu().numpy(), answer
+
+    @torch.inference_mode()
+    def _decode(self, answers: Sequence[Tensor]) -> list[tuple[list[int], list[float]]]:
+        """Answers (b, e), in batches -> each one's most probable tokens and their probabilities."""
+        tokens: list[tuple[list[int], list[float]]] = []
+        for chunk in torch.split(torch.cat([*answers]), DECODED) if answers else ():
+            top = self.head.decode(chunk).softmax(-1).topk(min(CANDIDATES, self._vocabulary))
+            tokens += zip(top.indices.tolist(), top.values.tolist(), strict=True)
+        return tokens
 
     @property
     def _vocabulary(self) -> int:

@@ -59,9 +59,8 @@ def test_answers_are_the_distribution_at_the_masks(family):
         logits = network(**inputs).logits[inputs.input_ids == tokenizer.mask_token_id]
     expected = logits.softmax(-1)[0]
     encoder = tiny(family)
-    _, [(ids, probabilities)] = encoder._forward(
-        encoder._prompts.build(TEXTS[:1], [ANIMAL], 1), 1, True
-    )
+    _, answer = encoder._forward(encoder._prompts.build(TEXTS[:1], [ANIMAL], 1), 1)
+    [(ids, probabilities)] = encoder._decode([answer])
     np.testing.assert_allclose(expected[ids].numpy(), probabilities, atol=1e-6)
     assert ids[0] == int(expected.argmax())
 
