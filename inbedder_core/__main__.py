@@ -3,7 +3,6 @@
 # ruff: noqa: T201 (a command talks to a terminal)
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,9 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _embed(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    # oneDNN keeps 1,024 products of different shapes, up to a megabyte each. Texts of all lengths
-    # would fill memory with them for hours, and few are needed again.
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+    from inbedder_core import devices
+
+    devices.keep_few_products()
 
     print(f"Reading {options.input} through once…", file=sys.stderr)
     plan = survey(

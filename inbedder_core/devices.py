@@ -1,5 +1,6 @@
 """Where and how precisely to compute, found out once per process."""
 
+import os
 import time
 from functools import cache
 from typing import Literal
@@ -11,8 +12,18 @@ DType = Literal["auto", "float32", "bfloat16", "float16"]
 FASTER = 1.2
 """bfloat16 is taken on a processor where it is at least this many times as fast as float32."""
 
+KEPT_PRODUCTS = 64
 _SHAPES = (128, 384, 1536)  # tokens, states and inner states of a small transformer
 _LEAST_TURNS, _MOST_TURNS = 10, 50
+
+
+def keep_few_products() -> None:
+    """Saves a long-lived process memory; to be called before anything is computed.
+
+    oneDNN, which multiplies for PyTorch, keeps 1,024 products of different shapes, up to a
+    megabyte each. Texts of all lengths fill them soon, and hardly any is needed again.
+    """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(KEPT_PRODUCTS))
 
 
 def device(name: str) -> torch.device:

@@ -1,5 +1,7 @@
 """Where and how precisely to compute."""
 
+import os
+
 import pytest
 import torch
 
@@ -50,3 +52,14 @@ def test_a_disturbed_measurement_goes_on(monkeypatch):
         assert devices.bfloat16_is_faster()
     finally:
         devices.bfloat16_is_faster.cache_clear()
+
+
+def test_few_products_are_kept_unless_somebody_says_how_many(monkeypatch):
+    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    monkeypatch.setenv(name, "9")
+    devices.keep_few_products()
+    assert os.environ[name] == "9"
+    monkeypatch.delenv(name)
+    devices.keep_few_products()
+    assert os.environ[name] == str(devices.KEPT_PRODUCTS)
+    monkeypatch.delenv(name)

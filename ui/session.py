@@ -27,8 +27,10 @@ def checkpoint(name: str) -> Encoder:
     Raises:
         CheckpointError: It is not allowed here, or can't be loaded.
     """
+    from inbedder_core import devices
     from inbedder_core.encoder import InBedder
 
+    devices.keep_few_products()
     spec = registry.allowed(name)
     with _loading:
         if spec.name not in _loaded:

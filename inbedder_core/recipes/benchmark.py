@@ -24,7 +24,7 @@ from unittest import mock
 import torch
 from transformers import AutoConfig
 
-from inbedder_core import projection
+from inbedder_core import devices, projection
 from inbedder_core.encoder import InBedder
 from inbedder_core.errors import InBedderError, InputError
 from inbedder_core.recipes.page_times import STAGES, bulk, growth, question, start
@@ -159,6 +159,7 @@ def _question(texts: Sequence[str], args: argparse.Namespace) -> dict[str, Any]:
     sizes = sorted(set(args.sizes))
     for size in (size for size in sizes if size > len(texts)):
         print(f"LEFT OUT: {size} texts (there are {len(texts)})")
+    devices.keep_few_products()  # as the page does
     encoder = InBedder.from_pretrained(device=args.device)
     asked = questions(args.rounds + 1)
     # The first use of UMAP compiles it, which the page does before anybody asks.
