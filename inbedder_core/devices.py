@@ -13,6 +13,8 @@ FASTER = 1.2
 """bfloat16 is taken on a processor where it is at least this many times as fast as float32."""
 
 KEPT_PRODUCTS = 64
+"""A batch needs some fourteen, and two are computed side by side."""
+
 _SHAPES = (128, 384, 1536)  # tokens, states and inner states of a small transformer
 _LEAST_TURNS, _MOST_TURNS = 10, 50
 

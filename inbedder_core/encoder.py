@@ -173,8 +173,13 @@ class InBedder:
                 expected.append(answer)
             if on_progress is not None:
                 on_progress(len(order), len(pairs))
-        for i, (ids, probabilities) in zip(order, self._decode(expected), strict=False):
-            answers[i] = self._reader.read(ids, probabilities, prompts[i].text_ids, top_k)
+        read = iter(order)
+        for chunk in torch.split(torch.cat(expected), DECODED) if expected else ():
+            for ids, probabilities in self._decode(chunk):
+                i = next(read)
+                answers[i] = self._reader.read(ids, probabilities, prompts[i].text_ids, top_k)
+            if on_progress is not None:  # nothing new, but it may cancel
+                on_progress(len(pairs), len(pairs))
         row = {pair: i for i, pair in enumerate(pairs)}
         rows = [row[pair] for pair in zip(texts, asked, strict=True)]
         return Encoding(
@@ -321,13 +326,10 @@ class InBedder:
         return embedding.cpu().numpy(), answer
 
     @torch.inference_mode()
-    def _decode(self, answers: Sequence[Tensor]) -> list[tuple[list[int], list[float]]]:
-        """Answers (b, e), in batches -> each one's most probable tokens and their probabilities."""
-        tokens: list[tuple[list[int], list[float]]] = []
-        for chunk in torch.split(torch.cat([*answers]), DECODED) if answers else ():
-            top = self.head.decode(chunk).softmax(-1).topk(min(CANDIDATES, self._vocabulary))
-            tokens += zip(top.indices.tolist(), top.values.tolist(), strict=True)
-        return tokens
+    def _decode(self, answers: Tensor) -> list[tuple[list[int], list[float]]]:
+        """Answers (b, e) -> each one's most probable tokens and their probabilities."""
+        top = self.head.decode(answers).softmax(-1).topk(min(CANDIDATES, self._vocabulary))
+        return list(zip(top.indices.tolist(), top.values.tolist(), strict=True))
 
     @property
     def _vocabulary(self) -> int:

@@ -130,7 +130,7 @@ def _after_attention(layer: Any, dtype: torch.dtype) -> Callable[[Tensor, Tensor
 
     def run(context: Tensor, before: Tensor) -> Tensor:
         states = first(after_attention.plus(context, before))
-        return second(down.plus(up.then(activation, states), states))
+        return second(down.plus(up.then(states, activation), states))
 
     return run
 
@@ -150,7 +150,7 @@ class _Linear:
     def __init__(self, dtype: torch.dtype, *modules: Any) -> None:
         self.weight = torch.cat([each.weight for each in modules]).detach().to(dtype)  # (o, i)
         self.bias = torch.cat([each.bias for each in modules]).detach().to(dtype)
-        self.packed = _can_pack(self.weight)
+        self.packed = _by_onednn(self.weight)
         if self.packed:
             self.weight = torch.ops.mkldnn._reorder_linear_weight(self.weight, PACKED_FOR)
 
@@ -164,7 +164,7 @@ class _Linear:
             return cast(Tensor, product(x, other, self.weight, self.bias, "add"))
         return self(x) + other
 
-    def then(self, activation: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    def then(self, x: Tensor, activation: Callable[[Tensor], Tensor]) -> Tensor:
         """The activation of its output."""
         if self.packed and activation is gelu:
             return self._packed_product(x, "gelu")
@@ -175,10 +175,11 @@ class _Linear:
         return cast(Tensor, product(x, self.weight, self.bias, activation, [], "none"))
 
 
-def _can_pack(weight: Tensor) -> bool:
+def _by_onednn(tensor: Tensor) -> bool:
+    """Whether its products are computed by oneDNN: in bfloat16 on a processor."""
     return (
-        weight.dtype == torch.bfloat16
-        and weight.device.type == "cpu"
+        tensor.dtype == torch.bfloat16
+        and tensor.device.type == "cpu"
         and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     )
 
@@ -188,9 +189,9 @@ def _attention(
 ) -> Tensor:
     """Queries (b, n, q, d), keys and values (b, n, t, d) -> means of values (b, n, q, d).
 
-    In bfloat16 on a processor, PyTorch's fused attention is slower than its parts.
+    Where oneDNN multiplies, PyTorch's fused attention is slower than its parts.
     """
-    if query.dtype != torch.bfloat16 or query.device.type != "cpu":
+    if not _by_onednn(query):
         return scaled_dot_product_attention(query, key, value, attn_mask=visible, scale=scale)
     b, n, *_ = query.shape
     query, key, value = (each.flatten(0, 1) for each in (query, key, value))  # (b · n, ·, d)

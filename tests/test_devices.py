@@ -62,4 +62,3 @@ def test_few_products_are_kept_unless_somebody_says_how_many(monkeypatch):
     monkeypatch.delenv(name)
     devices.keep_few_products()
     assert os.environ[name] == str(devices.KEPT_PRODUCTS)
-    monkeypatch.delenv(name)

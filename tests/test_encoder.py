@@ -60,7 +60,7 @@ def test_answers_are_the_distribution_at_the_masks(family):
     expected = logits.softmax(-1)[0]
     encoder = tiny(family)
     _, answer = encoder._forward(encoder._prompts.build(TEXTS[:1], [ANIMAL], 1), 1)
-    [(ids, probabilities)] = encoder._decode([answer])
+    [(ids, probabilities)] = encoder._decode(answer)
     np.testing.assert_allclose(expected[ids].numpy(), probabilities, atol=1e-6)
     assert ids[0] == int(expected.argmax())
 
@@ -266,6 +266,19 @@ def test_progress_and_cancel(encoder):
     with pytest.raises(Cancelled):
         encoder(TEXTS, ANIMAL, batch_tokens=1, on_progress=stop)
     assert seen == [(1, 5), (2, 5)]
+
+
+def test_what_comes_after_reading_can_be_cancelled_too(encoder):
+    seen = []
+
+    def stop(done: int, total: int) -> None:
+        if (done, total) in seen:
+            raise Cancelled("stop")
+        seen.append((done, total))
+
+    with pytest.raises(Cancelled):
+        encoder(TEXTS, ANIMAL, on_progress=stop)
+    assert seen[-1] == (5, 5)
 
 
 def test_an_unknown_architecture_is_refused_by_name():

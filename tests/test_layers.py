@@ -83,7 +83,7 @@ def test_joined_and_packed_products_are_the_modules_own(dtype):
         found = {"itself": joined(x.to(dtype)), "sum": joined.plus(x.to(dtype), other.to(dtype))}
         expected = {"itself": exact, "sum": exact + other}
         for then in (gelu, ACT2FN["gelu_new"], relu):
-            found[str(then)] = joined.then(then, x.to(dtype))
+            found[str(then)] = joined.then(x.to(dtype), then)
             expected[str(then)] = then(exact)
     tolerance = 1e-6 if dtype == torch.float32 else 0.03
     for name, near in found.items():
