@@ -241,6 +241,8 @@ function plotConfig({ isMap }) {
     modeBarButtons: [[...buttons, "resetScale2d"]],
     doubleClick: "reset",
     showTips: false,
+    // Plotly's 2 draws four pixels for every one of a plain screen: half the frames without a GPU.
+    plotGlPixelRatio: Math.min(2, Math.ceil(window.devicePixelRatio)),
   };
 }
 

@@ -1,6 +1,7 @@
 """The benchmark: a very small run of all of it, and how it counts. Nothing here asserts a time."""
 
 import json
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -55,6 +56,21 @@ def test_every_stage_of_a_question_is_seen(quick):
         # Less would mean that a stage is not watched any more.
         assert sum(one["seconds"].values()) == pytest.approx(one["total_s"])
     assert quick["question"]["growth"][0].keys() == set(STAGES)
+
+
+def test_a_map_is_panned_in_a_browser(quick):
+    if os.environ.get("JOURNEYS") == "0":
+        pytest.skip("LEFT OUT: there need not be a browser (JOURNEYS=0)")
+    assert [one["n"] for one in quick["pan"]["sizes"]] == [12, 40]
+    for one in quick["pan"]["sizes"]:
+        assert 0 < one["frame_ms"] <= one["longest_ms"]
+        assert one["work_ms"] > 0
+
+
+def test_without_a_browser_the_rest_is_measured(monkeypatch, capsys):
+    monkeypatch.setenv("CHROMIUM", "/nowhere/chromium")
+    assert benchmark(["--quick", "--parts", "pan"])["pan"] == {}
+    assert "LEFT OUT: frames in a browser (no Chromium runs" in capsys.readouterr().out
 
 
 def test_the_command_line_is_watched(quick):

@@ -27,6 +27,7 @@ from transformers import AutoConfig
 from inbedder_core import devices, projection
 from inbedder_core.encoder import InBedder
 from inbedder_core.errors import InBedderError, InputError
+from inbedder_core.recipes.page_frames import STEPS, NoBrowserError, pans
 from inbedder_core.recipes.page_times import STAGES, bulk, growth, question, start
 from inbedder_core.recipes.sentences import grammar, names
 from inbedder_core.recipes.side_by_side import compare
@@ -189,6 +190,26 @@ def _question(texts: Sequence[str], args: argparse.Namespace) -> dict[str, Any]:
     return {"sizes": [asdict(one) for one in found], "growth": powers}
 
 
+def _pan(texts: Sequence[str], args: argparse.Namespace) -> dict[str, Any]:
+    sizes = [size for size in sorted(set(args.sizes)) if size <= len(texts)]
+    try:
+        renderer, found = pans(texts, sizes)
+    except NoBrowserError as error:
+        print(f"\nLEFT OUT: frames in a browser ({error})")
+        return {}
+    rows = [
+        [label, *(f"{getattr(one, name):.0f}" for one in found)]
+        for label, name in (
+            ("from frame to frame, the median", "frame_ms"),
+            ("the longest", "longest_ms"),
+            ("the page's own work for a move", "work_ms"),
+        )
+    ]
+    title = f"Panning a map in a browser, {STEPS} moves of the mouse, drawn by {renderer}"
+    _print_table(title, ["milliseconds", *(f"n = {one.n}" for one in found)], rows)
+    return {"renderer": renderer, "sizes": [asdict(one) for one in found]}
+
+
 def _bulk(texts: Sequence[str], args: argparse.Namespace) -> dict[str, Any]:
     if not Path("/proc/self/status").exists():
         print("LEFT OUT: the memory of the command line (it is read from Linux's /proc)")
@@ -206,6 +227,7 @@ PARTS: dict[str, Callable[[Sequence[str], argparse.Namespace], dict[str, Any]]] 
     "encoders": _encoders,
     "start": _start,
     "question": _question,
+    "pan": _pan,
     "bulk": _bulk,
 }
 

@@ -70,26 +70,37 @@ def start() -> Start:
     Raises:
         RuntimeError: It ended, or did not answer in time.
     """
+    began = time.perf_counter()
+    with running_app() as (url, page):
+        answered = time.perf_counter() - began
+        named = {(part or file).decode() for part, file in re.findall(_PARTS, page)}
+        parts = [_fetch(url + name) for name in named]
+        complete = time.perf_counter() - began
+    if OPENING not in page:
+        raise RuntimeError("The page came without its opening figures.")
+    return Start(answered, complete, len(page), sum(map(len, parts)))
+
+
+@contextmanager
+def running_app() -> Iterator[tuple[str, bytes]]:
+    """Runs app.py and yields its URL and its page, once it answers.
+
+    Raises:
+        RuntimeError: It ended, or did not answer in time.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     where = {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port)}
-    began = time.perf_counter()
     app = subprocess.Popen(
         [sys.executable, "app.py"], cwd=ROOT, env=os.environ | where, stdout=subprocess.DEVNULL
     )
+    url = f"http://127.0.0.1:{port}/"
     try:
-        page = _first_answer(app, f"http://127.0.0.1:{port}/")
-        answered = time.perf_counter() - began
-        named = {(part or file).decode() for part, file in re.findall(_PARTS, page)}
-        parts = [_fetch(f"http://127.0.0.1:{port}/{name}") for name in named]
-        complete = time.perf_counter() - began
+        yield url, _first_answer(app, url)
     finally:
         app.terminate()
         app.wait()
-    if OPENING not in page:
-        raise RuntimeError("The page came without its opening figures.")
-    return Start(answered, complete, len(page), sum(map(len, parts)))
 
 
 @dataclass(frozen=True)
