@@ -75,7 +75,7 @@ def pans(texts: Sequence[str], sizes: Sequence[int]) -> tuple[str, list[Pan]]:
     """Lets the app explore the first n texts for every n, and pans the first map.
 
     Args:
-        texts: Different texts, each on one line.
+        texts: Different texts.
         sizes: Numbers of texts.
 
     Returns:
@@ -83,7 +83,7 @@ def pans(texts: Sequence[str], sizes: Sequence[int]) -> tuple[str, list[Pan]]:
 
     Raises:
         NoBrowserError: Playwright or a Chromium is missing.
-        RuntimeError: The app ended, or did not answer in time.
+        RuntimeError: The app ended or did not answer in time, or the map stood still.
     """
     with _blank_page() as page, running_app() as (url, _):
         page.goto(url)
@@ -111,7 +111,8 @@ def _blank_page() -> "Iterator[Page]":
 
 
 def _pan(page: "Page", texts: Sequence[str]) -> Pan:
-    page.locator("#texts-box textarea").evaluate(_PASTE, "\n".join(texts))
+    lines = (" ".join(text.split()) for text in texts)  # a line of the box is a text
+    page.locator("#texts-box textarea").evaluate(_PASTE, "\n".join(lines))
     page.locator("#explore").click()
     told = re.compile(rf"^{len(texts):,} texts? read under")
     page.get_by_test_id("notice").filter(has_text=told).wait_for()
