@@ -44,10 +44,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _embed(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from inbedder_core import devices
-
-    devices.keep_few_products()
-
     print(f"Reading {options.input} through once…", file=sys.stderr)
     plan = survey(
         options.input,

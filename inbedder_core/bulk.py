@@ -139,8 +139,10 @@ class Mapper:
             InputError: The parts that are there were made with other settings.
             CheckpointError: See `InBedder.from_pretrained`.
         """
-        from inbedder_core.encoder import InBedder  # torch takes seconds: check the input first
+        from inbedder_core import devices  # torch takes seconds: check the input first
+        from inbedder_core.encoder import InBedder
 
+        devices.keep_few_products()
         self.job = job
         dtype = begun(job).get("dtype", "auto") if job.dtype == "auto" else job.dtype
         try:

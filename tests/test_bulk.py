@@ -197,6 +197,21 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(job, source, checkpoint, tmp_
     assert not [*cut.glob(".*")]
 
 
+def test_a_fault_of_the_input_is_known_before_torch_is_loaded(source, checkpoint, tmp_path):
+    arguments = command(source, tmp_path / "out", checkpoint)
+    arguments[arguments.index("--text-column") + 1] = "nothing"
+    code = (
+        "import sys\nfrom inbedder_core.__main__ import main\n"
+        "try: main(sys.argv[1:])\n"
+        "finally: print('torch' in sys.modules)"
+    )
+    run = [sys.executable, "-c", code, *arguments]
+    ended = subprocess.run(run, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert "nothing" in ended.stderr
+    assert ended.stdout == "False\n"
+
+
 def test_a_finished_run_does_nothing_and_loads_nothing(
     job, source, checkpoint, monkeypatch, capsys
 ):

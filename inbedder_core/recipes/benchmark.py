@@ -157,15 +157,12 @@ def _start(_texts: Sequence[str], args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _question(texts: Sequence[str], args: argparse.Namespace) -> dict[str, Any]:
-    sizes = sorted(set(args.sizes))
-    for size in (size for size in sizes if size > len(texts)):
-        print(f"LEFT OUT: {size} texts (there are {len(texts)})")
     devices.keep_few_products()  # as the page does
     encoder = InBedder.from_pretrained(device=args.device)
     asked = questions(args.rounds + 1)
     # The first use of UMAP compiles it, which the page does before anybody asks.
     projection.warm_up()
-    found = [question(encoder, texts[:n], asked) for n in sizes if n <= len(texts)]
+    found = [question(encoder, texts[:n], asked) for n in _sizes(texts, args)]
     powers = [growth(small, large) for small, large in pairwise(found)]
     rows = [
         [
@@ -191,9 +188,8 @@ def _question(texts: Sequence[str], args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _pan(texts: Sequence[str], args: argparse.Namespace) -> dict[str, Any]:
-    sizes = [size for size in sorted(set(args.sizes)) if size <= len(texts)]
     try:
-        renderer, found = pans(texts, sizes)
+        renderer, found = pans(texts, _sizes(texts, args))
     except NoBrowserError as error:
         print(f"\nLEFT OUT: frames in a browser ({error})")
         return {}
@@ -221,6 +217,14 @@ def _bulk(texts: Sequence[str], args: argparse.Namespace) -> dict[str, Any]:
     title = f"python -m inbedder_core embed, {found.n} texts: memory in MB, in each quarter of"
     _print_table(f"{title} the time", head, [row])
     return asdict(found)
+
+
+def _sizes(texts: Sequence[str], args: argparse.Namespace) -> list[int]:
+    """The sizes that were asked for and that there are texts for."""
+    sizes = sorted(set(args.sizes))
+    for size in (size for size in sizes if size > len(texts)):
+        print(f"LEFT OUT: {size} texts (there are {len(texts)})")
+    return [size for size in sizes if size <= len(texts)]
 
 
 PARTS: dict[str, Callable[[Sequence[str], argparse.Namespace], dict[str, Any]]] = {
